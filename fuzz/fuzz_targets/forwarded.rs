@@ -53,7 +53,11 @@ fn headers(name: &HeaderName, lines: &[Vec<u8>]) -> Option<HeaderMap> {
 
 /// What a trusted proxy adds: to the last line, or as a line of its own.
 fn add(lines: &mut Vec<Vec<u8>>, seen: &str, quoted: bool, own_line: bool) {
-    let element = if quoted { format!("for=\"{seen}\"") } else { seen.to_owned() };
+    let element = if quoted {
+        format!("for=\"{seen}\"")
+    } else {
+        seen.to_owned()
+    };
     match lines.last_mut().filter(|_| !own_line) {
         Some(line) => line.extend_from_slice(format!(", {element}").as_bytes()),
         None => lines.push(element.into_bytes()),
@@ -61,7 +65,11 @@ fn add(lines: &mut Vec<Vec<u8>>, seen: &str, quoted: bool, own_line: bool) {
 }
 
 /// A list that contains no quotes is split at its commas.
-fn without_quotes(proxies: &Proxies, lines: &[Vec<u8>], read: fn(&str) -> Option<IpAddr>) -> Option<IpAddr> {
+fn without_quotes(
+    proxies: &Proxies,
+    lines: &[Vec<u8>],
+    read: fn(&str) -> Option<IpAddr>,
+) -> Option<IpAddr> {
     let list = lines.join(&b","[..]);
     for hop in String::from_utf8_lossy(&list).split(',').rev() {
         let address = read(hop.trim())?;
@@ -72,34 +80,50 @@ fn without_quotes(proxies: &Proxies, lines: &[Vec<u8>], read: fn(&str) -> Option
     None
 }
 
-/// An address, or one with a numeric port.
+/// An address, or an IPv4 address with a port of one to five digits.
 fn plain(hop: &str) -> Option<IpAddr> {
-    let address = hop.parse::<IpAddr>().ok();
-    let socket = || hop.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip());
-    Some(address.or_else(socket)?.to_canonical())
+    if let Ok(address) = hop.parse::<IpAddr>() {
+        return Some(address.to_canonical());
+    }
+    let (address, port) = hop.split_once(':')?;
+    let digits = (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = port.parse::<u32>().ok().filter(|port| *port <= 65_535);
+    port.filter(|_| digits)?;
+    address.parse().ok().map(IpAddr::V4)
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((&[kind, hop, how], rest)) = bytes.split_first_chunk() else { return };
+    let Some((&[kind, hop, how], rest)) = bytes.split_first_chunk() else {
+        return;
+    };
     let lines: Vec<Vec<u8>> = rest.split(|byte| *byte == b'\n').map(Into::into).collect();
     let (header, name) = match kind % 3 {
-        0 => (ForwardedHeader::XForwardedFor, HeaderName::from_static("x-forwarded-for")),
+        0 => (
+            ForwardedHeader::XForwardedFor,
+            HeaderName::from_static("x-forwarded-for"),
+        ),
         1 => (ForwardedHeader::Forwarded, header::FORWARDED),
         _ => {
             let name = HeaderName::from_static("cf-connecting-ip");
             (ForwardedHeader::Single(name.clone()), name)
         }
     };
-    let Some(said) = headers(&name, &lines) else { return };
+    let Some(said) = headers(&name, &lines) else {
+        return;
+    };
     let proxies = trusting(header);
-    let from = |peer: &str, headers: &HeaderMap| proxies.client(Some(Peer::At(address(peer))), headers);
+    let from =
+        |peer: &str, headers: &HeaderMap| proxies.client(Some(Peer::At(address(peer))), headers);
 
     // Who is not trusted speaks for nobody but itself.
     let stranger = ClientAddress::Known(address("203.0.113.9"));
     assert_eq!(from("203.0.113.9", &said), stranger);
     assert_eq!(from("::ffff:203.0.113.9", &said), stranger);
     assert_eq!(proxies.client(None, &said), ClientAddress::NoPeer);
-    assert_eq!(proxies.client(Some(Peer::Unknown), &said), ClientAddress::Unknown);
+    assert_eq!(
+        proxies.client(Some(Peer::Unknown), &said),
+        ClientAddress::Unknown
+    );
 
     // A trusted proxy is never the client.
     let found = from("127.0.0.1", &said);
@@ -132,6 +156,8 @@ fuzz_target!(|bytes: &[u8]| {
         add(&mut lines, "10.0.0.3", kind % 3 == 1, how & 4 > 0);
     }
     let seen = headers(&name, &lines).expect("what was added can be sent");
-    let means = means.map_or(ClientAddress::Unknown, |means| ClientAddress::Known(address(means)));
+    let means = means.map_or(ClientAddress::Unknown, |means| {
+        ClientAddress::Known(address(means))
+    });
     assert_eq!(from("127.0.0.1", &seen), means);
 });

@@ -2,9 +2,15 @@
 //! Every line has one outcome, and no error quotes what may be a secret or drives a terminal.
 #![no_main]
 
-use std::io::{self, Read};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io::{self, Read},
+    rc::Rc,
+};
 
 use libfuzzer_sys::fuzz_target;
+use matrix_qr_protocol::harmless;
 
 #[path = "../../crates/cli/src"]
 #[allow(dead_code, unreachable_pub)]
@@ -57,18 +63,27 @@ mod helper {
         TooLong,
     }
 
-    pub(super) fn lines(input: impl Read) -> Vec<LineRead> {
-        let mut lines = Lines::new(input);
-        std::iter::from_fn(|| lines.next())
-            .map(|line| match line {
-                InputLine::Text(text) => {
-                    assert!(text.len() <= MAX_LINE);
-                    LineRead::Text(text.as_str().to_owned())
-                }
-                InputLine::NotText => LineRead::NotText,
-                InputLine::TooLong => LineRead::TooLong,
-            })
-            .collect()
+    /// Reads lines, as long as the input has more. One of these serves all inputs: its buffer has
+    /// room for the longest line, and is wiped at the end.
+    pub(super) struct Reader(Lines<Box<dyn Read>>);
+
+    impl Reader {
+        pub(super) fn new(input: impl Read + 'static) -> Self {
+            Self(Lines::new(Box::new(input)))
+        }
+
+        pub(super) fn read(&mut self) -> Vec<LineRead> {
+            std::iter::from_fn(|| self.0.next())
+                .map(|line| match line {
+                    InputLine::Text(text) => {
+                        assert!(text.len() <= MAX_LINE);
+                        LineRead::Text(text.as_str().to_owned())
+                    }
+                    InputLine::NotText => LineRead::NotText,
+                    InputLine::TooLong => LineRead::TooLong,
+                })
+                .collect()
+        }
     }
 
     /// Reads a line as the helper does, and returns what is answered where it cannot be read.
@@ -138,71 +153,101 @@ mod helper {
 use command::{exit, qr_text, typed};
 
 /// Gives so many bytes at a time, and is sometimes interrupted.
-struct Pieces<'a> {
-    rest: &'a [u8],
+#[derive(Clone, Default)]
+struct Pieces(Rc<RefCell<Pipe>>);
+
+#[derive(Default)]
+struct Pipe {
+    bytes: VecDeque<u8>,
     size: usize,
     interrupted: bool,
 }
 
-impl Read for Pieces<'_> {
+impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.interrupted = !self.interrupted;
-        if self.interrupted {
+        let mut pipe = self.0.borrow_mut();
+        pipe.interrupted = !pipe.interrupted;
+        if pipe.interrupted {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        assert!(!buffer.is_empty(), "a read of nothing would be taken for the end");
-        let (now, later) = self.rest.split_at(self.rest.len().min(self.size).min(buffer.len()));
-        buffer[..now.len()].copy_from_slice(now);
-        self.rest = later;
-        Ok(now.len())
+        assert!(
+            !buffer.is_empty(),
+            "a read of nothing would be taken for the end"
+        );
+        let size = pipe.size.min(buffer.len());
+        pipe.bytes.read(&mut buffer[..size])
     }
 }
 
-/// A line that is too long, if the input asks for it: the fuzzer itself makes no megabytes.
+thread_local! {
+    static INPUT: Pieces = Pieces::default();
+    static READER: RefCell<helper::Reader> = RefCell::new(helper::Reader::new(INPUT.with(Clone::clone)));
+}
+
+/// What is read when these bytes have come, so many at a time.
+fn lines(bytes: &[u8], size: usize) -> Vec<helper::LineRead> {
+    INPUT.with(|input| {
+        let mut pipe = input.0.borrow_mut();
+        pipe.bytes.extend(bytes);
+        pipe.size = size;
+    });
+    READER.with_borrow_mut(helper::Reader::read)
+}
+
+/// 0xFF becomes so many spaces that two of them are too long for a line: the fuzzer itself makes no
+/// megabytes.
 fn stretched(bytes: &[u8]) -> Vec<u8> {
     let mut stretched = Vec::new();
     for (number, part) in bytes.split(|byte| *byte == 0xff).enumerate() {
         if number > 0 {
-            stretched.extend(std::iter::repeat_n(b' ', if number < 4 { 700_000 } else { 1 }));
+            stretched.resize(stretched.len() + if number < 4 { 700_000 } else { 1 }, b' ');
         }
         stretched.extend_from_slice(part);
     }
     stretched
 }
 
-/// What the lines are, read at once.
+/// What the lines are, read at once: all but the last, which has no end.
 fn expected(bytes: &[u8]) -> Vec<helper::LineRead> {
     const MAX_LINE: usize = 1 << 20;
-    let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
-    let cut_off = lines.pop().unwrap_or_default();
-    let mut read: Vec<_> = lines
-        .into_iter()
-        .filter_map(|line| match std::str::from_utf8(line) {
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let ended = bytes.iter().filter(|byte| **byte == b'\n').count();
+    lines
+        .enumerate()
+        .filter_map(|(number, line)| match std::str::from_utf8(line) {
             _ if line.len() > MAX_LINE => Some(helper::LineRead::TooLong),
+            _ if number == ended => None,
             Ok(text) if text.trim().is_empty() => None,
             Ok(text) => Some(helper::LineRead::Text(text.to_owned())),
             Err(_) => Some(helper::LineRead::NotText),
         })
-        .collect();
-    if cut_off.len() > MAX_LINE {
-        read.push(helper::LineRead::TooLong);
-    }
-    read
+        .collect()
 }
 
 /// Stands for a secret in a line.
 const SECRET: &str = "hunter2!";
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((&size, bytes)) = bytes.split_first() else { return };
-    let bytes = stretched(bytes);
-    let size = if bytes.len() > 10_000 { 1 << 18 } else { usize::from(size) + 1 };
-    let lines = helper::lines(Pieces { rest: &bytes, size, interrupted: false });
-    assert_eq!(lines, expected(&bytes));
-    for line in &lines {
-        let helper::LineRead::Text(line) = line else { continue };
-        let Some(answer) = helper::message(line) else { continue };
-        assert!(!answer.trim_end().contains(char::is_control), "{answer:?}");
-        assert!(answer.lines().count() <= 1, "{answer:?}");
+    let Some((&size, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let (bytes, size) = match size {
+        0 => (stretched(bytes), 1 << 18),
+        size => (bytes.to_vec(), usize::from(size)),
+    };
+    let mut read = lines(&bytes, size);
+    assert_eq!(read, expected(&bytes));
+    // The end of the last line.
+    read.extend(lines(b"\n", 1));
+    assert_eq!(read, expected(&[&bytes, &b"\n"[..]].concat()));
+    for line in &read {
+        let helper::LineRead::Text(line) = line else {
+            continue;
+        };
+        let Some(answer) = helper::message(line) else {
+            continue;
+        };
+        let answer = answer.trim_end_matches('\n');
+        assert_eq!(answer, harmless(answer));
     }
 });

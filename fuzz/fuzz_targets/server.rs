@@ -17,9 +17,7 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
-use matrix_qr_rendezvous::{
-    Config, ForwardedHeader, Limits, Memory, Rate, Rendezvous, serve,
-};
+use matrix_qr_rendezvous::{Config, ForwardedHeader, Limits, Memory, Rate, Rendezvous, serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
@@ -100,12 +98,17 @@ struct Connection {
 
 impl Connection {
     fn open() -> Self {
-        Self { stream: Some(connect()), received: Vec::new() }
+        Self {
+            stream: Some(connect()),
+            received: Vec::new(),
+        }
     }
 
     /// Sends it all, unless the server closes the connection or stops reading.
     async fn send(&mut self, bytes: &[u8]) {
-        let Some(stream) = &mut self.stream else { return };
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
         let sent = timeout(Duration::from_millis(1), stream.write_all(bytes)).await;
         if let Ok(Err(_)) = sent {
             self.receive(Duration::from_millis(1)).await;
@@ -136,10 +139,14 @@ struct Given {
 impl Given {
     fn learn(&mut self, received: &[u8]) {
         for start in ["/rendezvous/", "\"id\":\""] {
-            self.id = after(received, start.as_bytes()).unwrap_or(&self.id).to_vec();
+            self.id = after(received, start.as_bytes())
+                .unwrap_or(&self.id)
+                .to_vec();
         }
         for start in ["etag: \"", "\"sequence_token\":\""] {
-            let found = after(received, start.as_bytes()).unwrap_or(&self.tag).to_vec();
+            let found = after(received, start.as_bytes())
+                .unwrap_or(&self.tag)
+                .to_vec();
             if found != self.tag {
                 self.old = std::mem::replace(&mut self.tag, found);
             }
@@ -150,7 +157,11 @@ impl Given {
         let mut filled = Vec::new();
         let mut rest = piece;
         while let Some((first, others)) = rest.split_first() {
-            let names = [(&b"{id}"[..], &self.id), (b"{tag}", &self.tag), (b"{old}", &self.old)];
+            let names = [
+                (&b"{id}"[..], &self.id),
+                (b"{tag}", &self.tag),
+                (b"{old}", &self.old),
+            ];
             match names.into_iter().find(|(name, _)| rest.starts_with(name)) {
                 Some((name, value)) => {
                     filled.extend_from_slice(value);
@@ -172,7 +183,9 @@ fn find(text: &[u8], what: &[u8]) -> Option<usize> {
 
 /// The last text in quotes that begins after `start`.
 fn after<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
-    let at = text.windows(start.len()).rposition(|window| window == start)?;
+    let at = text
+        .windows(start.len())
+        .rposition(|window| window == start)?;
     let rest = &text[at + start.len()..];
     Some(&rest[..rest.iter().position(|byte| *byte == b'"')?])
 }
@@ -199,9 +212,18 @@ fn answer(bytes: &[u8]) -> Option<(Answer<'_>, &[u8])> {
     let mut lines = head.split("\r\n");
     let status = lines.next()?.get(9..12)?.parse().expect("a status");
     let headers = lines.map(|line| line.split_once(": ").expect("a header"));
-    let headers: Vec<_> = headers.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-    let mut answer = Answer { status, headers, body: b"" };
-    let length = answer.all("content-length").first().map_or(0, |text| text.parse().expect("a length"));
+    let headers: Vec<_> = headers
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect();
+    let mut answer = Answer {
+        status,
+        headers,
+        body: b"",
+    };
+    let length = answer
+        .all("content-length")
+        .first()
+        .map_or(0, |text| text.parse().expect("a length"));
     // A HEAD has none, and what it is an answer to is not known here.
     match rest.split_at_checked(length) {
         Some((body, others)) if others.is_empty() || others.starts_with(b"HTTP/1.") => {
@@ -225,7 +247,10 @@ fn check(answer: &Answer<'_>) {
     assert!((200..500).contains(status), "{status}");
     for name in ALWAYS {
         let values = answer.all(name);
-        assert!(values.len() == 1 && !values[0].is_empty(), "{status}: {name} is {values:?}");
+        assert!(
+            values.len() == 1 && !values[0].is_empty(),
+            "{status}: {name} is {values:?}"
+        );
     }
     assert_eq!(answer.all("access-control-allow-origin"), ["*"]);
     assert_eq!(answer.all("x-content-type-options"), ["nosniff"]);
@@ -235,7 +260,12 @@ fn check(answer: &Answer<'_>) {
         assert_eq!(answer.all(name).len(), 1, "{name}");
     }
     match answer.all("content-type")[..] {
-        ["text/plain"] => assert!(*status == 200 && body.len() <= 4096, "{}", body.len()),
+        ["text/plain"] => {
+            assert!(
+                body.is_empty() || (*status == 200 && body.len() <= 4096),
+                "{status}"
+            );
+        }
         ["application/json"] => check_json(answer),
         [] => assert!(body.is_empty()),
         ref other => panic!("{other:?}"),
@@ -254,10 +284,17 @@ fn check_json(answer: &Answer<'_>) {
         // What a client sent is not given back.
         assert!(answer.body.is_ascii() && answer.body.len() < 300);
         assert!(text("errcode").is_some_and(|code| !code.is_empty()) && text("error").is_some());
-        assert_eq!(answer.status == 429, value["retry_after_ms"].as_u64().is_some_and(|time| time > 0));
+        assert_eq!(
+            answer.status == 429,
+            value["retry_after_ms"]
+                .as_u64()
+                .is_some_and(|time| time > 0)
+        );
     }
     if let Some(url) = text("url") {
-        let id = url.strip_prefix(PUBLIC).and_then(|path| path.strip_prefix("rendezvous/"));
+        let id = url
+            .strip_prefix(PUBLIC)
+            .and_then(|path| path.strip_prefix("rendezvous/"));
         assert!(id.is_some_and(|id| id.len() >= 22), "{url}");
     }
     if let Some(data) = text("data") {
@@ -291,7 +328,9 @@ fn check_frames(mut bytes: &[u8]) {
     while let Some((&[a, b, c, kind, ..], _)) = bytes.split_first_chunk::<9>() {
         let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         assert!(length <= 16_384 && kind <= 9, "{}", bytes.escape_ascii());
-        let Some(rest) = bytes.get(9 + length..) else { return };
+        let Some(rest) = bytes.get(9 + length..) else {
+            return;
+        };
         bytes = rest;
     }
 }
@@ -307,18 +346,26 @@ async fn ordinary(setting: Setting) {
     connection.receive(Duration::from_millis(1)).await;
     let (made, _) = answer(&connection.received).expect("an answer");
     check(&made);
-    assert!(made.status == 201 || (setting.few() && made.status == 429), "{}", made.status);
+    // Where there are few sessions, or networks that may not come, it may be told so.
+    let refused = setting.few() && matches!(made.status, 403 | 429);
+    assert!(made.status == 201 || refused, "{}", made.status);
 }
 
 async fn run(setting: Setting, pieces: &[u8]) {
-    let listener = SOCKET.0.try_clone().and_then(UnixListener::from_std).expect("a listener");
+    let listener = SOCKET
+        .0
+        .try_clone()
+        .and_then(UnixListener::from_std)
+        .expect("a listener");
     let rendezvous = Rendezvous::with_store(Memory::default(), setting.config());
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(serve(listener, rendezvous, async { drop(stopped.await) }));
     let mut connections: [Option<Connection>; 4] = [const { None }; 4];
     let mut given = Given::default();
     for piece in pieces.split(|byte| *byte == 0xff).take(64) {
-        let Some((which, piece)) = piece.split_first() else { continue };
+        let Some((which, piece)) = piece.split_first() else {
+            continue;
+        };
         let connection = connections[usize::from(which & 3)].get_or_insert_with(Connection::open);
         connection.send(&given.fill_in(piece)).await;
         for connection in connections.iter_mut().flatten() {
@@ -329,7 +376,10 @@ async fn run(setting: Setting, pieces: &[u8]) {
     }
     ordinary(setting).await;
     // Waiting for a payload is by another clock.
-    let waits = pieces.to_ascii_lowercase().windows(6).any(|text| text == b"prefer");
+    let waits = pieces
+        .to_ascii_lowercase()
+        .windows(6)
+        .any(|text| text == b"prefer");
     if !waits {
         // No bytes keep a connection open: whoever sends nothing more is let go.
         for connection in connections.iter_mut().flatten() {
@@ -338,7 +388,9 @@ async fn run(setting: Setting, pieces: &[u8]) {
         }
     }
     drop(stop);
-    let end = timeout(Duration::from_secs(25), server).await.expect("the server stops");
+    let end = timeout(Duration::from_secs(25), server)
+        .await
+        .expect("the server stops");
     end.expect("no panic").expect("no error");
     for connection in connections.iter_mut().flatten() {
         connection.receive(Duration::from_millis(1)).await;
@@ -347,11 +399,15 @@ async fn run(setting: Setting, pieces: &[u8]) {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((&setting, pieces)) = bytes.split_first() else { return };
+    let Some((&setting, pieces)) = bytes.split_first() else {
+        return;
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
         .build();
     let runtime: io::Result<_> = runtime;
-    runtime.expect("a runtime").block_on(run(Setting(setting), pieces));
+    runtime
+        .expect("a runtime")
+        .block_on(run(Setting(setting), pieces));
 });

@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use crate::run::{TaskResult, at_the_root, run, said};
+use crate::run::{TaskResult, at_the_root, cargo, command, run, said};
 
 /// Its directory, from the root of the checkout.
 const PLACE: &str = "target/fuzz";
@@ -22,11 +22,12 @@ const SECONDS: u64 = 60;
 
 /// What libFuzzer needs to see which code an input reaches: what `cargo fuzz --sanitizer none`
 /// passes. The stable compiler takes it. No sanitizer: there is no `unsafe` here to be watched.
-const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
+const FLAGS: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares \
+    --cfg fuzzing \
     -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
 
 /// The arguments: seconds, then targets; all of them, if there are none.
@@ -37,6 +38,8 @@ pub(crate) fn fuzz(arguments: &[String]) -> TaskResult {
         .get(usize::from(first.is_some())..)
         .unwrap_or_default();
     let targets = targets(wanted)?;
+    let formatted = ["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"];
+    cargo(&formatted)?;
     let programs = build()?;
     // Every input that was ever kept, before anything new is tried.
     for target in &targets {
@@ -73,15 +76,9 @@ fn build() -> Result<PathBuf, String> {
         .lines()
         .find_map(|line| line.strip_prefix("host: "))
         .ok_or("rustc -vV names no host")?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = command(&["build", "--locked", "--bins"]);
     cargo
-        .args([
-            "build",
-            "--locked",
-            "--bins",
-            "--manifest-path",
-            "fuzz/Cargo.toml",
-        ])
+        .args(["--manifest-path", "fuzz/Cargo.toml"])
         .args(["--target", host, "--target-dir", PLACE])
         .env("RUSTFLAGS", FLAGS);
     run(&mut cargo, "cargo build in fuzz/")?;

@@ -4,16 +4,20 @@
 //! | module | task |
 //! |---|---|
 //! | `walls` | type names, import circles, module maps, and what the protocol depends on |
+//! | `advisories` | known vulnerabilities of dependencies |
 //! | `package` | builds, installs, starts and removes the Debian packages |
 //! | `packages` | checks the packages for Python and Node, builds them, and installs them |
 //! | `interop` | runs our programs against Synapse and matrix-sdk |
 //! | `pictures` | compares what we read of photographed QR codes with what zxing-cpp reads |
 //! | `fuzz` | fuzzes whatever reads bytes from outside |
 //! | `bench` | measures the rendezvous server |
+//! | `reproducible` | builds the rendezvous server twice, and compares |
+//! | `sbom` | what is linked into a program, as a list in its packages |
 //! | `python` | Python environments |
 //! | `run` | what all of them need: other programs, from the root of the checkout |
 #![allow(clippy::print_stderr, reason = "it says what runs and what is missing")]
 
+mod advisories;
 mod bench;
 mod fuzz;
 mod interop;
@@ -21,7 +25,9 @@ mod package;
 mod packages;
 mod pictures;
 mod python;
+mod reproducible;
 mod run;
+mod sbom;
 mod walls;
 
 use std::{
@@ -35,6 +41,7 @@ use crate::run::{TaskResult, at_the_root, cargo, command, run};
 const USAGE: &str = "\
   cargo xtask test             formatting, lints, spelling, walls, dependencies, documentation, every test, the packages, interop, fuzzing
   cargo xtask walls            type names, import circles, module maps, what the protocol depends on
+  cargo xtask advisories       known vulnerabilities in Cargo.lock; needs github.com
   cargo xtask interop [--json] [--only synapse|delegated|proxied|bots|LIBRARY]
                                our programs against Synapse, matrix-sdk and the bots' libraries, which go into target/interop
   cargo xtask package          installs the Debian packages into target/package and starts the server there; checks the container files
@@ -42,6 +49,7 @@ const USAGE: &str = "\
   cargo xtask fuzz [SECONDS] [TARGET..]
                                fuzz targets, each for a minute, from the corpus in fuzz/corpus
   cargo xtask pictures         photographs of QR codes: how many we read, and how many zxing-cpp reads
+  cargo xtask reproducible     the rendezvous server, built twice in two directories: the same program?
   cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances|sign-in ..]
                                the rendezvous server: its rates relative to a bare axum server, and its other targets";
 
@@ -75,6 +83,8 @@ fn main() -> ExitCode {
         Some(("fuzz", rest)) => fuzz::fuzz(rest),
         Some(("bench", rest)) => bench::bench(rest),
         Some(("packages", [])) => packages::packages(),
+        Some(("advisories", [])) => advisories::advisories(),
+        Some(("reproducible", [])) => reproducible::reproducible(),
         Some(("walls", [])) => walls::walls(),
         Some(("pictures", [])) => pictures::pictures(),
         Some(("package", [])) => needed(&package::NEEDED).and_then(|()| package::package()),
@@ -121,6 +131,11 @@ fn test() -> TaskResult {
             format!("{error}; if it is not installed: cargo install --locked cargo-deny")
         })
     })?;
+    let mut not_checked = None;
+    step("advisories", || {
+        not_checked = advisories::advisories_where_reachable()?;
+        Ok(())
+    })?;
     step("documentation", documentation)?;
     step("tests", || {
         cargo(&[
@@ -141,7 +156,9 @@ fn test() -> TaskResult {
     // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
     // otherwise.
     step("interop", || interop::interop(&["--untimed".to_owned()]))?;
-    step("fuzzing", || fuzz::fuzz(&[]))
+    step("fuzzing", || fuzz::fuzz(&[]))?;
+    not_checked.iter().for_each(|words| eprintln!("{words}"));
+    Ok(())
 }
 
 /// Reports all missing programs at once, before anything slow runs.

@@ -14,8 +14,13 @@ use std::{
     process::Command,
 };
 
-use self::shared::{CALLS, PLACE, ROOT, STUBS, dpkg, file, has, make, read, same, write};
-use crate::run::{TaskResult, at_the_root, cargo, said};
+use self::shared::{
+    CALLS, PLACE, ROOT, STUBS, dpkg, file, has, make, read, read_packed, same, write,
+};
+use crate::{
+    run::{TaskResult, at_the_root, cargo, said},
+    sbom,
+};
 
 const DEB: &str = "target/package/matrix-qr-rendezvous.deb";
 
@@ -38,7 +43,7 @@ const SERVICE: &str = "matrix-qr-rendezvous.service";
 const SOCKET: &str = "matrix-qr-rendezvous.socket";
 
 /// Every file of the package, with its mode and its owner.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "-rw------- 0/0 ./etc/default/matrix-qr-rendezvous",
     "-rw-r--r-- 0/0 ./etc/matrix-qr-rendezvous.toml",
     "-rwxr-xr-x 0/0 ./usr/bin/matrix-qr-rendezvous",
@@ -46,6 +51,7 @@ const FILES: [&str; 11] = [
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/changelog.Debian.gz",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/copyright",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/grafana.json",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/matrix-qr-rendezvous.cdx.json",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/matrix-qr-rendezvous.socket",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/operate.md",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/prometheus-rules.yml",
@@ -88,12 +94,16 @@ fn build() -> TaskResult {
         }
     }
     make(PLACE)?;
+    sbom::write("matrix-qr-rendezvous")?;
     cargo(&[
         "deb",
         "--locked",
         "--no-build",
         "--package",
         "matrix-qr-rendezvous",
+        // With the list of what is linked.
+        "--variant",
+        "release",
         "--output",
         DEB,
     ])
@@ -125,8 +135,13 @@ fn contents() -> TaskResult {
         &read("packaging/debian/changelog")?,
         &newest,
     )?;
-    let copyright = read_packed("./usr/share/doc/matrix-qr-rendezvous/copyright")?;
+    let copyright = read_packed(DEB, "./usr/share/doc/matrix-qr-rendezvous/copyright")?;
     has("the licence", &copyright, "Apache License")?;
+    let sbom = "./usr/share/doc/matrix-qr-rendezvous/matrix-qr-rendezvous.cdx.json";
+    sbom::checked(
+        &read_packed(DEB, sbom)?,
+        Path::new("target/release/matrix-qr-rendezvous"),
+    )?;
     // A new installation has no public URL yet, so it is not started. An upgrade restarts a running
     // service. Without systemd the script does nothing, so it is checked by its text.
     let script = said(
@@ -146,11 +161,6 @@ fn contents() -> TaskResult {
         &actions.join(" "),
         "try-restart",
     )
-}
-
-fn read_packed(name: &str) -> Result<String, String> {
-    let script = format!("dpkg-deb --fsys-tarfile {DEB} | tar -xO {name}");
-    said(Command::new("sh").args(["-c", &script]), name)
 }
 
 /// Installs twice. Before the second time an administrator has changed a file.

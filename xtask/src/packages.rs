@@ -11,6 +11,7 @@ use std::{
 use crate::{
     python,
     run::{TaskResult, at_the_root, cargo, run, said},
+    sbom,
 };
 
 /// Where it all is, from the root of the checkout.
@@ -122,6 +123,8 @@ fn wheel(tools: &Path) -> TaskResult {
     maturin.args(["-m", "maturin", "build", "--quiet", "--release", "--locked"]);
     // The libraries have the features with which `cargo xtask package` has built them.
     maturin.args(["--features", "matrix-qr-rendezvous/default"]);
+    let sbom = sbom::write("matrix-qr")?;
+    maturin.arg("--sbom-include").arg(here(&sbom)?);
     maturin.arg("--out").arg(here(&wheels)?);
     run(maturin.current_dir(PYTHON), "maturin build")?;
     let wheel = only_file(&wheels)?;
@@ -138,7 +141,8 @@ fn wheel(tools: &Path) -> TaskResult {
     let fresh = format!("{PLACE}/fresh");
     empty(&fresh)?;
     let python = here(&python::environment(&fresh)?)?;
-    python::install(&python, [wheel])?;
+    python::install(&python, [&wheel])?;
+    listed(&wheel, &python.with_file_name("matrix-qr"))?;
     let requirements = read(format!("{PYTHON}/requirements-dev.txt"))?;
     let of_tests = |line: &&str| line.starts_with("pytest") || line.starts_with("jsonschema");
     python::install(&python, requirements.lines().filter(of_tests))?;
@@ -151,6 +155,18 @@ fn wheel(tools: &Path) -> TaskResult {
         lines.current_dir(PYTHON),
         "the README's lines with the wheel",
     )
+}
+
+/// The wheel's list of what is linked: one, and a good one.
+fn listed(wheel: &Path, program: &Path) -> TaskResult {
+    let script = "import sys, zipfile
+wheel = zipfile.ZipFile(sys.argv[1])
+[name] = [name for name in wheel.namelist() if '/sboms/' in name]
+sys.stdout.write(wheel.read(name).decode())";
+    let mut python = Command::new("python3");
+    python.args(["-c", script]).arg(wheel);
+    let list = said(&mut python, "the wheel's SBOM")?;
+    sbom::checked(&list, program)
 }
 
 /// Installs the Node package as npm packs it, and imports it.

@@ -3,6 +3,7 @@
 //! | module | rule |
 //! |---|---|
 //! | `dependencies` | the protocol depends on no I/O |
+//! | `trust` | `SECURITY.md` names each library that a shipped crate depends on |
 //! | `names` | one type name has one meaning |
 //! | `circles` | no file imports its importer |
 //! | `maps` | the documentation of a crate's root names every module |
@@ -20,6 +21,7 @@ mod names;
 mod sources;
 mod threats;
 mod tokens;
+mod trust;
 
 use std::{fs, path::Path};
 
@@ -41,6 +43,7 @@ pub(crate) fn walls() -> TaskResult {
     }
     let allowed = text(ALLOWED)?;
     let mut findings = dependencies::check()?;
+    findings.extend(trust::check()?);
     findings.extend(circles::check(&sources));
     findings.extend(maps::check(&sources));
     let threat_model = text(threats::THREAT_MODEL)?;

@@ -23,7 +23,8 @@ use crate::{
 const MAX_PASSPHRASE: u64 = 4096;
 
 /// The passphrase of the keys in this directory, if they have one: from the file, else from the
-/// person. That a file was named in vain, or has the wrong one, is seen when the keys are opened.
+/// person, if there is one. A passphrase that is missing, wrong or not needed is seen when the keys
+/// are opened.
 pub(crate) async fn of_keys(
     directory: &Path,
     file: Option<&Path>,
@@ -33,10 +34,11 @@ pub(crate) async fn of_keys(
         return from_file(file).map(Some);
     }
     let encrypted = needs_passphrase(directory).await;
-    if !encrypted.map_err(|error| Failure::not_ready(error.into()))? {
+    let encrypted = encrypted.map_err(|error| Failure::not_ready(error.into()))?;
+    if !encrypted || !is_somebody_there(out) {
         return Ok(None);
     }
-    OF_KEYS.ask(out).map(Some)
+    OF_KEYS.ask().map(Some)
 }
 
 /// The question for the passphrase of the keys of this device.
@@ -56,14 +58,19 @@ pub(crate) struct PassphrasePrompt {
 
 impl PassphrasePrompt {
     /// One that exists.
-    pub(crate) fn ask(self, out: Printer) -> Result<Passphrase, Failure> {
-        self.require_someone(out)?;
+    fn ask(self) -> Result<Passphrase, Failure> {
         not_empty(self.read(&format!("Passphrase for {}: ", self.of))?)
     }
 
     /// A new one, twice: the person does not see what they type.
     pub(crate) fn ask_for_new(self, out: Printer) -> Result<Passphrase, Failure> {
-        self.require_someone(out)?;
+        if !is_somebody_there(out) {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("nobody can enter a passphrase for {}", self.of),
+                format!("Put the passphrase into a file: {}.", self.option),
+            ));
+        }
         let passphrase = self.read(&format!("Passphrase for {}: ", self.of))?;
         if passphrase.expose().is_empty() || passphrase == self.read("Repeat the passphrase: ")? {
             return not_empty(passphrase);
@@ -72,17 +79,6 @@ impl PassphrasePrompt {
             Exit::Usage,
             "the two passphrases differ",
             "Try again.",
-        ))
-    }
-
-    fn require_someone(self, out: Printer) -> Result<(), Failure> {
-        if out == Printer::Human && keyboard::is_terminal() {
-            return Ok(());
-        }
-        Err(Failure::new(
-            Exit::Usage,
-            format!("nobody can enter the passphrase for {}", self.of),
-            format!("Put the passphrase into a file: {}.", self.option),
         ))
     }
 
@@ -96,6 +92,11 @@ impl PassphrasePrompt {
             ),
         })
     }
+}
+
+/// A script has its passphrase in a file.
+fn is_somebody_there(out: Printer) -> bool {
+    out == Printer::Human && keyboard::is_terminal()
 }
 
 /// The first line of a file that only its owner can read.

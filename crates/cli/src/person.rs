@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use matrix_qr_device::{Opening, OwnDevice, Person, ProgressEvent, UserId};
+use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, UserId};
 use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, revision::Role};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -222,13 +222,17 @@ impl Person for TerminalPerson {
         self.input_ended().await
     }
 
-    async fn open_link(&self, link: &Url) -> Opening {
+    async fn open_link(&self, link: &ConsentLink) -> Opening {
         if let Some(page) = self.at_page() {
             return page.open_link(link).await;
         }
-        let host = link.host_str().unwrap_or_default();
-        let question =
-            json!({ "event": "question", "question": "open_link", "host": host, "link": link });
+        let question = json!({
+            "event": "question",
+            "question": "open_link",
+            "host": link.host(),
+            "link": link.url,
+            "warning": link.warning,
+        });
         self.screen.introduce(link, self.browser);
         let prompt = if self.browser {
             "Open it in your browser? [y/N] "
@@ -241,7 +245,7 @@ impl Person for TerminalPerson {
             None => return self.input_ended().await,
         }
         if self.browser && self.out == Printer::Human {
-            self.open(link).await;
+            self.open(&link.url).await;
         }
         self.screen
             .wait("Waiting for your consent. The new device shows the code for it.");

@@ -16,7 +16,8 @@ pub(crate) fn event(event: &ProgressEvent<'_>) -> Value {
             json!({ "event": "session", "seconds_left": time_left.as_secs() })
         }
         ProgressEvent::UserCode { code, link } => {
-            json!({ "event": "user_code", "user_code": code, "link": link.to_open() })
+            let (url, warning) = (&link.url, &link.warning);
+            json!({ "event": "user_code", "user_code": code, "link": url, "warning": warning })
         }
         ProgressEvent::Token => json!({ "event": "token" }),
         ProgressEvent::Account(user_id) => {

@@ -12,13 +12,12 @@ use std::{
 };
 
 use matrix_qr_device::{
-    DeviceName, Opening, Person, ProgressEvent, RendezvousAt, Showing, SignInOptions, Start,
-    UserId, encryption::StoreKeys, http::Policy, oauth::Client, sign_in,
+    ConsentLink, DeviceName, Opening, Person, ProgressEvent, RendezvousAt, Showing, SignInOptions,
+    Start, UserId, encryption::StoreKeys, http::Policy, oauth::Client, sign_in,
 };
 use matrix_qr_protocol::{
     channel::CheckCode, driver::Progress, homeserver::HomeserverAddress, revision::Dialect,
 };
-use url::Url;
 
 /// The person at this terminal.
 struct Terminal;
@@ -33,7 +32,7 @@ impl Person for Terminal {
             )),
             ProgressEvent::UserCode { code, link } => say(&format!(
                 "If the page asks for a code, it is {code} ({})",
-                link.verification_uri
+                link.url
             )),
             ProgressEvent::Problem(problem) => say(&format!("{problem}; trying again")),
             _ => {}
@@ -59,7 +58,7 @@ impl Person for Terminal {
     }
 
     /// Only an existing device is asked to open a link.
-    async fn open_link(&self, _link: &Url) -> Opening {
+    async fn open_link(&self, _link: &ConsentLink) -> Opening {
         Opening::Refused
     }
 

@@ -9,7 +9,7 @@ use matrix_qr_protocol::error::UserError;
 use tokio::sync::Mutex;
 
 use crate::{
-    client_server_api::{Homeserver, HomeserverError},
+    client_server_api::{Effort, Homeserver, HomeserverError},
     end_session::{self, SignOutOutcome},
     http::{Http, Policy},
     oauth::Tokens,
@@ -79,9 +79,9 @@ impl Access {
     /// not.
     pub(crate) async fn stay_signed_in(&self) -> Result<(), AccessError> {
         let session = self.session().await;
-        match with_token_of(&session, &self.http).whoami().await {
+        match accepted(&session, &self.http, Effort::REPEATABLE).await {
             Err(HomeserverError::Expired) => self.refresh(&session.user.access_token).await,
-            other => other.map(drop).map_err(AccessError::from),
+            other => other.map_err(AccessError::from),
         }
     }
 
@@ -89,12 +89,9 @@ impl Access {
     pub(crate) async fn refresh(&self, refused: &Secret) -> Result<(), AccessError> {
         let token = renewed(self.kept.clone(), refused).await?;
         self.homeserver.replace_token(token).await;
-        match with_token_of(&self.session().await, &self.http)
-            .whoami()
-            .await
-        {
+        match accepted(&self.session().await, &self.http, Effort::REPEATABLE).await {
             Err(HomeserverError::Expired) => Err(SessionEnd::Refused.into()),
-            other => other.map(drop).map_err(AccessError::from),
+            other => other.map_err(AccessError::from),
         }
     }
 
@@ -117,8 +114,24 @@ impl Access {
     }
 }
 
+/// Whether the homeserver accepts the session's token, as that of this device.
+pub(crate) async fn accepted(
+    session: &StoredSession,
+    http: &Http,
+    effort: Effort,
+) -> Result<(), HomeserverError> {
+    let who = with_token_of(session, http).whoami_within(effort).await?;
+    let user = &session.user;
+    if (&who.user_id, &who.device_id) == (&user.user_id, &user.device_id) {
+        Ok(())
+    } else {
+        let what = "this session's token is for another account or device";
+        Err(HomeserverError::malformed(what))
+    }
+}
+
 /// The homeserver, with the session's token as it is.
-pub(crate) fn with_token_of(session: &StoredSession, http: &Http) -> Homeserver {
+fn with_token_of(session: &StoredSession, http: &Http) -> Homeserver {
     let (base, token) = (
         session.homeserver.clone(),
         session.user.access_token.clone(),

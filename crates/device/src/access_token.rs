@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 use matrix_qr_protocol::error::{Cause, UserError};
 
 use crate::{
-    access::{Access, AccessError, with_token_of},
+    access::{Access, AccessError, accepted},
     client_server_api::{Effort, HomeserverError},
     facts::Facts,
     http::{Http, Policy},
@@ -83,16 +83,13 @@ async fn seen(
     policy: Policy,
 ) -> Result<(), AccessError> {
     let http = Http::new(policy).map_err(UserError::from)?;
-    match with_token_of(session, &http)
-        .whoami_within(Effort::BRIEF)
-        .await
-    {
+    match accepted(session, &http, Effort::BRIEF).await {
         Err(HomeserverError::Expired) => {
             Access::open(directory.path(), policy)?
                 .stay_signed_in()
                 .await
         }
-        other => other.map(drop).map_err(AccessError::from),
+        other => other.map_err(AccessError::from),
     }
 }
 
@@ -122,9 +119,9 @@ async fn is_good(
     if session.time_left().is_none_or(|left| left < good_for) {
         return Ok(false);
     }
-    match with_token_of(session, http).whoami().await {
+    match accepted(session, http, Effort::REPEATABLE).await {
         Err(HomeserverError::Expired) => Ok(false),
-        other => other.map(|_| true).map_err(AccessError::from),
+        other => other.map(|()| true).map_err(AccessError::from),
     }
 }
 

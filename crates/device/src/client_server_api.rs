@@ -233,7 +233,8 @@ impl Homeserver {
             match self.attempt(request, effort, deadline).await {
                 Err(error) if error.is_transient() => {
                     let wait = error.retry_after().unwrap_or(pause);
-                    if Instant::now() + wait >= deadline {
+                    // Not the sum: what a server asks for may be more than a clock can hold.
+                    if wait >= deadline.saturating_duration_since(Instant::now()) {
                         return Err(error);
                     }
                     tracing::debug!(%error, "the homeserver is asked again");

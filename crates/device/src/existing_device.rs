@@ -7,6 +7,7 @@ use matrix_qr_protocol::{
     rendezvous::Location,
     revision::{Dialect, Role},
 };
+use url::Url;
 
 use crate::{
     device::Device,
@@ -75,16 +76,17 @@ impl<K: KeyHolder> Device<K> {
             return Err(Error::SameRole(Role::Existing));
         }
         person.tell(ProgressEvent::Checking);
-        let rendezvous = unless_cancelled(person, async {
-            explained(person, unanswered_login, Box::pin(self.check())).await?;
+        let (issuer, rendezvous) = unless_cancelled(person, async {
+            let issuer = explained(person, unanswered_login, Box::pin(self.check())).await?;
             let home = Some(self.homeserver());
-            open_session(self.http(), &start, options.showing, home, person).await
+            let session = open_session(self.http(), &start, options.showing, home, person);
+            Ok((issuer, session.await?))
         })
         .await?;
         let location = rendezvous.location().clone();
         let homeserver = self.announced(options.announce, &location)?;
         let dialect = options.dialect;
-        let device = ExistingDevice::new(self, person, options.require_bound_device);
+        let device = ExistingDevice::new(self, person, issuer, options.require_bound_device);
         let host = HostAdapter::new(rendezvous, person, device);
         let end = host.while_reporting(Box::pin(async {
             let rng = &mut rng();
@@ -104,13 +106,14 @@ impl<K: KeyHolder> Device<K> {
         }
     }
 
-    /// "Cross-signing is mandatory", and so is a homeserver that can sign a device in.
-    async fn check(&self) -> Result<(), Error> {
+    /// "Cross-signing is mandatory", and so is a homeserver that can sign a device in. Returns its
+    /// authorization server, as the homeserver itself names it now.
+    async fn check(&self) -> Result<Url, Error> {
         self.check_cross_signing().await.map_err(Error::NoSecrets)?;
         let base = self.homeserver().base();
         patiently(|| discovery::server_metadata(self.http(), base))
             .await
-            .and_then(|metadata| metadata.device_grant().map(|_| ()))
+            .and_then(|metadata| metadata.device_grant().map(|_| metadata.issuer.clone()))
             .map_err(|error| Error::UnsupportedProtocol(error.to_user_error()))
     }
 

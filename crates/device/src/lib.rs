@@ -10,6 +10,7 @@
 //! | `own_device` | [`OwnDevice`]: the existing device asks first whether the new one is its person's |
 //! | `new_device` | [`sign_in`]: what the new device does at each step |
 //! | `existing_device` | [`Device::grant`]: what the existing device does at each step |
+//! | `consent_link` | [`ConsentLink`]: whether the page to open is the homeserver's or its authorization server's |
 //! | `person`, `silence` | [`Person`], the front end; what it is told when a step takes long |
 //! | `host` | a device as [`matrix_qr_protocol::driver`] needs it: session, person, answers |
 //! | [`discovery`] | from the name of a homeserver to the endpoints of its authorization server |
@@ -59,6 +60,7 @@
 mod access;
 mod access_token;
 pub mod client_server_api;
+mod consent_link;
 mod device;
 mod device_name;
 pub mod discovery;
@@ -89,6 +91,7 @@ mod start;
 mod user_error;
 
 pub use access_token::{AccessToken, Standing, access_token, standing};
+pub use consent_link::ConsentLink;
 pub use device::Device;
 pub use device_name::{DeviceName, NotADeviceName};
 pub use existing_device::{Announce, GrantOptions, Granted};

@@ -3,15 +3,11 @@
 use std::{future::Future, time::Duration};
 
 use matrix_qr_protocol::{
-    channel::CheckCode,
-    driver::Progress,
-    error::UserError,
-    login::message::{DeviceId, VerificationLink},
+    channel::CheckCode, driver::Progress, error::UserError, login::message::DeviceId,
 };
 use ruma::UserId;
-use url::Url;
 
-use crate::keys::BackupState;
+use crate::{consent_link::ConsentLink, keys::BackupState};
 
 /// A front end: it shows, asks and tells. Every future may be dropped when its answer is not needed
 /// any more; an implementation then takes its question off the screen.
@@ -28,9 +24,9 @@ pub trait Person: Sync {
     /// digits may be asked for again, what is two digits is final.
     fn enter_check_code(&self) -> impl Future<Output = CheckCode> + Send;
 
-    /// Existing device: shows this link's host, asks whether to open it, and opens it. The new
-    /// device's user code may have to be typed there.
-    fn open_link(&self, link: &Url) -> impl Future<Output = Opening> + Send;
+    /// Existing device: shows this link's host and its warning, asks whether to open it, and opens
+    /// it. The new device's user code may have to be typed there.
+    fn open_link(&self, link: &ConsentLink) -> impl Future<Output = Opening> + Send;
 
     /// New device, where nobody said beforehand which account it must be: shows the account that
     /// the other device signs it in to, and asks whether it is the right one. An implementation
@@ -69,8 +65,8 @@ pub enum ProgressEvent<'a> {
     UserCode {
         /// RFC 8628, section 3.2, `user_code`.
         code: &'a str,
-        /// Where it is to be typed.
-        link: &'a VerificationLink,
+        /// The page where it may have to be typed, which the other device opens.
+        link: &'a ConsentLink,
     },
     /// New device: the person agreed, there is an access token.
     Token,

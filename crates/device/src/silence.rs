@@ -88,10 +88,9 @@ mod tests {
 
     use matrix_qr_protocol::channel::CheckCode;
     use tokio::time::sleep;
-    use url::Url;
 
     use super::*;
-    use crate::person::Opening;
+    use crate::{consent_link::ConsentLink, person::Opening};
 
     #[derive(Default)]
     struct Listener(Mutex<Vec<String>>);
@@ -115,7 +114,7 @@ mod tests {
             pending().await
         }
 
-        async fn open_link(&self, _: &Url) -> Opening {
+        async fn open_link(&self, _: &ConsentLink) -> Opening {
             pending().await
         }
 

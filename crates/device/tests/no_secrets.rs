@@ -41,7 +41,7 @@ use serde_json::Value;
 use crate::{
     fault_proxy::Exchange,
     log_capture::CapturedLog,
-    meeting::{Digits, Plan},
+    meeting::{Digits, Meeting, Plan, When},
     test_env::{OLD_MESSAGE, SignInEnd, TestEnv},
 };
 
@@ -84,10 +84,12 @@ async fn each_way(shown_by: Role, log: &CapturedLog) {
     let world = TestEnv::with_passphrase_and_fault_proxy(PASSPHRASE).await;
     let mut printed = String::new();
     for (fault, plan) in sign_ins(shown_by) {
-        fault
-            .into_iter()
-            .for_each(|fault| world.sandbox.faults().set(fault));
-        let end = world.sign_in(&plan).await;
+        let misbehave = async |meeting: &Meeting| {
+            meeting.until(&When::Told(Role::Existing, "Session")).await;
+            let faults = world.sandbox.faults();
+            fault.into_iter().for_each(|fault| faults.set(fault));
+        };
+        let end = world.sign_in_while(&plan, misbehave).await;
         world.sandbox.faults().clear();
         printed.push_str(&all_of(&end));
     }

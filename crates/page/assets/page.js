@@ -85,7 +85,8 @@ function drawDevice(section, device, n) {
     part.querySelector(".large").textContent = device.digits;
   });
   show(find(".user-code"), device.user_code, (part) => {
-    part.querySelector(".large").textContent = device.user_code;
+    part.querySelector(".host").textContent = device.user_code.host;
+    part.querySelector(".large").textContent = device.user_code.code;
   });
   ask(find(".question"), device.question, n);
   const waiting = find(".waiting");

@@ -10,11 +10,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use matrix_qr_device::{Person, ProgressEvent, UserId};
+use matrix_qr_device::{ConsentLink, Person, ProgressEvent, UserId};
 use matrix_qr_page::{Outcome, Page, PageOptions, PagePerson};
 use matrix_qr_protocol::{
     driver::Progress,
-    login::message::{DeviceId, VerificationLink},
+    login::message::DeviceId,
     qr::{QrCode, ShownCode},
     revision::Role,
 };
@@ -75,7 +75,19 @@ pub async fn show(state: &str, person: &PagePerson, other: Option<&PagePerson>) 
     });
     let code = ShownCode::new(QrCode::decode(&code()).unwrap()).unwrap();
     let user = <&UserId>::try_from("@alice:example.org").unwrap();
-    let link: url::Url = "https://auth.example.org/link?code=ABC123".parse().unwrap();
+    let link = ConsentLink {
+        url: "https://auth.example.org/link?code=ABC123".parse().unwrap(),
+        warning: None,
+    };
+    let suspicious = ConsentLink {
+        warning: Some(
+            "auth.example.org belongs neither to your homeserver (matrix.example.com) nor to its \
+             authorization server (matrix.example.com). Agree there only if you know that it is \
+             the right page."
+                .to_owned(),
+        ),
+        ..link.clone()
+    };
     let connected = || {
         person.tell(ProgressEvent::Progress(Progress::Show(&code)));
         person.tell(ProgressEvent::Progress(Progress::Connected));
@@ -98,14 +110,10 @@ pub async fn show(state: &str, person: &PagePerson, other: Option<&PagePerson>) 
         }
         "open-link" => {
             secure();
-            let _ = person.open_link(&link).await;
+            let _ = person.open_link(&suspicious).await;
         }
         "user-code" => {
             secure();
-            let link = VerificationLink {
-                verification_uri: link,
-                verification_uri_complete: None,
-            };
             person.tell(ProgressEvent::UserCode {
                 code: "ABC123",
                 link: &link,

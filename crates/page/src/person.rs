@@ -2,7 +2,7 @@
 
 use std::{future::pending, sync::Arc, time::Instant};
 
-use matrix_qr_device::{Opening, OwnDevice, Person, ProgressEvent, UserId};
+use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, UserId};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -10,12 +10,11 @@ use matrix_qr_protocol::{
     revision::Role,
 };
 use qrcode::{EcLevel, render::svg};
-use url::Url;
 
 use crate::{
     page::Shared,
     questions::Answer,
-    view::{CodeView, DeviceView, Line, LineKind, Outcome, Question, QuestionView},
+    view::{CodeView, DeviceView, Line, LineKind, Outcome, Question, QuestionView, UserCodeView},
     words::{self, Step},
 };
 
@@ -146,8 +145,11 @@ impl Person for PagePerson {
                     device.digits = Some(digits);
                 });
             }
-            ProgressEvent::UserCode { code, .. } => {
-                let code = (*code).to_owned();
+            ProgressEvent::UserCode { code, link } => {
+                let code = UserCodeView {
+                    code: (*code).to_owned(),
+                    host: link.host().to_owned(),
+                };
                 self.update(|device| device.user_code = Some(code));
             }
             ProgressEvent::Token => self.update(|device| device.user_code = None),
@@ -188,10 +190,11 @@ impl Person for PagePerson {
         }
     }
 
-    async fn open_link(&self, link: &Url) -> Opening {
+    async fn open_link(&self, link: &ConsentLink) -> Opening {
         let question = Question::OpenLink {
-            link: link.to_string(),
-            host: link.host_str().unwrap_or_default().to_owned(),
+            link: link.url.to_string(),
+            host: link.host().to_owned(),
+            warning: link.warning.clone(),
         };
         if !self.agrees(question).await {
             return Opening::Refused;

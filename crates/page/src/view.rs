@@ -30,10 +30,18 @@ pub(crate) struct DeviceView {
     pub(crate) code: Option<CodeView>,
     /// The two digits to type on the other device.
     pub(crate) digits: Option<String>,
-    /// RFC 8628, section 3.2, `user_code`.
-    pub(crate) user_code: Option<String>,
+    pub(crate) user_code: Option<UserCodeView>,
     pub(crate) question: Option<QuestionView>,
     pub(crate) outcome: Option<Outcome>,
+}
+
+/// The code for the consent page.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct UserCodeView {
+    /// RFC 8628, section 3.2, `user_code`.
+    pub(crate) code: String,
+    /// Whose page it is for.
+    pub(crate) host: String,
 }
 
 /// Something that has happened.
@@ -80,7 +88,11 @@ pub(crate) enum Question {
     /// The two digits of the other device.
     CheckCode,
     /// Whether to open this link.
-    OpenLink { link: String, host: String },
+    OpenLink {
+        link: String,
+        host: String,
+        warning: Option<String>,
+    },
     /// Whether this is the person's account.
     ConfirmAccount { user_id: String },
     /// A homeserver.

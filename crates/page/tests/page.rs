@@ -9,7 +9,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use matrix_qr_device::{Opening, Person, ProgressEvent};
+use matrix_qr_device::{ConsentLink, Opening, Person, ProgressEvent};
 use matrix_qr_page::{Outcome, Page, PageOptions};
 use matrix_qr_protocol::{qr::QrCode, revision::Role};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -345,7 +345,10 @@ async fn digits_are_asked_for_until_there_are_two() {
 
 #[tokio::test]
 async fn a_link_is_opened_only_by_a_yes() {
-    let link: Url = "https://auth.example.org/link?code=1".parse().unwrap();
+    let link = ConsentLink {
+        url: "https://auth.example.org/link?code=1".parse().unwrap(),
+        warning: Some("It belongs to somebody else.".to_owned()),
+    };
     for (answer, expected) in [
         ("yes", Opening::Opened),
         ("no", Opening::Refused),
@@ -359,7 +362,8 @@ async fn a_link_is_opened_only_by_a_yes() {
         let (opening, ()) = tokio::join!(person.open_link(&link), async {
             let question = open.question("open_link").await;
             assert_eq!(question["host"], "auth.example.org");
-            assert_eq!(question["link"], link.as_str());
+            assert_eq!(question["link"], link.url.as_str());
+            assert_eq!(question["warning"], "It belongs to somebody else.");
             browser
                 .post("answer", &token, reply(&question, answer))
                 .await;

@@ -59,6 +59,12 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_shown_without_what_a_terminal_obeys() {
+        let shown = DeviceId::parse("AB/+\u{1b}[2J").map(|id| id.to_string());
+        assert_eq!(shown.as_deref(), Some("AB/+\u{fffd}[2J"));
+    }
+
+    #[test]
     fn every_letter_is_equally_likely() {
         for wanted in ('A'..='Z').chain('2'..='7') {
             let made = (0..=255).filter(|byte| letter(*byte) == wanted);

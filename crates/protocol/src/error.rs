@@ -225,3 +225,43 @@ pub enum Unreadable {
     #[error("a message and overwrote it before it could be read")]
     Overwritten,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_happened_and_what_to_do() {
+        let server = UserError::new(Cause::Homeserver, "it is closed", "Come back tomorrow.");
+        for (error, what, advice) in [
+            (
+                Error::SameRole(Role::New),
+                "both devices are new",
+                "Scan the code of a device that is already signed in.",
+            ),
+            (
+                Error::SameRole(Role::Existing),
+                "both devices are already signed in",
+                CHOOSE_NEW,
+            ),
+            (
+                Error::Peer(Reason::DeviceAlreadyExists),
+                "the account already has a device with that ID",
+                "Start again: the new device then requests another device ID.",
+            ),
+            (
+                Error::Peer(Reason::Other("moon_\nphase".to_owned())),
+                "moon_\u{fffd}phase",
+                "Follow the advice on the other device, then start again with a new code.",
+            ),
+            (
+                Error::NotAuthorized(server),
+                "it is closed",
+                "Come back tomorrow.",
+            ),
+        ] {
+            assert!(error.to_string().contains(what), "{error}");
+            assert_eq!(error.advice(), advice, "{error}");
+        }
+    }
+}

@@ -201,6 +201,16 @@ mod tests {
     }
 
     #[test]
+    fn it_is_shown_as_it_was_received() {
+        let homeserver = HomeserverAddress::parse("matrix.org").unwrap();
+        assert_eq!(homeserver.to_string(), "matrix.org");
+        assert_eq!(
+            format!("{homeserver:?}"),
+            "HomeserverAddress(\"matrix.org\")"
+        );
+    }
+
+    #[test]
     fn anything_else_is_a_server_name() {
         let names = [
             "matrix.org",
@@ -247,10 +257,13 @@ mod tests {
                 "{text:?}"
             );
         }
-        assert_eq!(
-            HomeserverAddress::parse(&"a".repeat(256)),
-            Err(InvalidHomeserver::ServerName)
-        );
+        for length in [256, 512] {
+            assert_eq!(
+                HomeserverAddress::parse(&"a".repeat(length)),
+                Err(InvalidHomeserver::ServerName),
+                "{length}"
+            );
+        }
         assert_eq!(
             HomeserverAddress::parse(&"a".repeat(513)),
             Err(InvalidHomeserver::TooLong)

@@ -100,10 +100,11 @@ impl<S: RoleState> Login<S> {
     pub fn handle(&mut self, input: Input<S::Answer>) -> Vec<Output<S::Ask>> {
         match (input, std::mem::replace(&mut self.0, LoginStage::Over)) {
             (_, LoginStage::Over) => Vec::new(),
-            (Input::Ended(_) | Input::Tampered, LoginStage::Running(state))
-                if state.needs_no_session() =>
-            {
+            (Input::Ended(_), LoginStage::Running(state)) if state.needs_no_session() => {
                 self.stay(LoginStage::Running(state))
+            }
+            (Input::Tampered, LoginStage::Running(state)) if state.needs_no_session() => {
+                self.stay(LoginStage::Running(state.written_over()))
             }
             (Input::Unsent(ended), LoginStage::Running(state)) => match state.unsent(ended) {
                 Ok(state) => self.stay(LoginStage::Running(state)),
@@ -180,10 +181,7 @@ impl<S: RoleState> Login<S> {
     }
 
     fn without_session(&mut self, ended: Ended) -> Vec<Output<S::Ask>> {
-        let session = match ended {
-            Ended::Unusable(_) => Leave::Delete,
-            Ended::Expired | Ended::Gone => Leave::Alone,
-        };
+        let session = ended.leave();
         self.end(Err(ended.into()), session)
     }
 

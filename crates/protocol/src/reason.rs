@@ -161,5 +161,7 @@ mod tests {
             assert_eq!(Reason::parse("moon_phase", revision), other);
             assert_eq!(other.name(revision), "moon_phase");
         }
+        assert_eq!(Reason::UserCancelled.to_string(), "user_cancelled");
+        assert_eq!(Reason::Other("a\nb".to_owned()).to_string(), "a\u{fffd}b");
     }
 }

@@ -15,7 +15,7 @@ mod test_env;
 
 use matrix_qr_protocol::{
     channel::ChannelError,
-    error::Error,
+    error::{Cause, Error, UserError},
     login::{
         DeviceLookup, Ended, ExistingDeviceAnswer, NewDeviceAnswer, NoAuthorization, NoToken,
         NotImported, NotLookedUp, NotOpened,
@@ -141,6 +141,9 @@ fn a_third_party_that_writes_at_any_step_only_ever_ends_it() {
                             | Error::Peer(_)
                             | Error::Declined
                             | Error::CancelledOrDeclined)
+                ) || matches!(
+                    result,
+                    Err(error) if end.secrets_sent && error.cause() == Cause::ThirdParty
                 );
                 assert!(as_what_it_is, "{shown_by:?} {write}: {result:?}");
             }
@@ -389,6 +392,10 @@ fn what_the_person_declines_is_told_as_declined() {
             .run();
         assert_eq!(end.sent_by_new, ["m.login.protocol", "m.login.declined"]);
         assert_eq!(end.existing, Err(Error::Declined));
+        assert!(
+            !end.awaited_reader.contains(&Role::Existing),
+            "it has said nothing that is unread"
+        );
     }
 }
 
@@ -483,6 +490,25 @@ fn a_peer_that_says_what_it_should_not_is_told_so() {
             assert_eq!(result, Err(error.clone()));
             assert_eq!(reply, Message::Failure(Reason::UnexpectedMessageReceived));
         }
+    }
+}
+
+#[test]
+fn a_device_that_wants_another_protocol_is_told_that_there_is_none() {
+    let wish = br#"{"type":"m.login.protocol","protocol":"telepathy"}"#;
+    for variant in VARIANTS {
+        let (result, reply) = Pair::new(Role::Existing)
+            .variant(variant)
+            .against(async |peer| {
+                peer.say(wish).await.unwrap();
+                peer.hear().await
+            });
+        let what =
+            "the new device wants to sign in by telepathy, which this device does not support";
+        let advice = "Update this app, then start again.";
+        let error = UserError::new(Cause::OtherDevice, what, advice);
+        assert_eq!(result, Err(Error::UnsupportedProtocol(error)));
+        assert_eq!(reply, Message::Failure(Reason::UnsupportedProtocol));
     }
 }
 

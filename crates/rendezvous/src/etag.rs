@@ -17,6 +17,7 @@ use crate::{
     limits::RequestKind,
     paths,
     payload::{self, RequestBody},
+    prefer,
     proxies::ClientAddress,
     refusal::Refusal,
     rendezvous::Rendezvous,
@@ -26,7 +27,6 @@ use crate::{
         id::{SessionApi, SessionId, WriteTag},
         session::{Errcodes, ReadOutcome, Write, WriteOutcome},
     },
-    wait,
 };
 
 /// What a path of this API leads to.
@@ -149,7 +149,7 @@ async fn receive<S: Store>(
 ) -> Result<ApiResponse, Refusal> {
     let condition = Condition::of(headers, header::IF_NONE_MATCH)?;
     let seen = condition.and_then(Condition::tag);
-    let max_wait = wait::preferred_wait(headers).filter(|_| condition.is_some());
+    let max_wait = prefer::preferred_wait(headers).filter(|_| condition.is_some());
     let outcome = match max_wait {
         Some(time) => rendezvous.read_when_changed(id, seen, time).await?,
         None => rendezvous.read(id, seen).await?,
@@ -166,7 +166,7 @@ async fn receive<S: Store>(
     };
     Ok(match max_wait.filter(|_| !rendezvous.released()) {
         None => response,
-        Some(time) => wait::with_preference_applied(response, time),
+        Some(time) => prefer::with_preference_applied(response, time),
     })
 }
 

@@ -17,6 +17,7 @@ use crate::{
     limits::RequestKind,
     paths,
     payload::{self, RequestBody},
+    prefer,
     proxies::ClientAddress,
     refusal::Refusal,
     rendezvous::Rendezvous,
@@ -26,7 +27,6 @@ use crate::{
         id::{SessionApi, SessionId, WriteTag},
         session::{Errcodes, Write, WriteOutcome},
     },
-    wait,
 };
 
 /// The paths where sessions are created, and below which they are. Each with its error code for a
@@ -199,7 +199,7 @@ async fn receive<S: Store>(
     let response = ok(&body, session.payload.len() + OVERHEAD);
     Ok(match max_wait.filter(|_| !rendezvous.released()) {
         None => response,
-        Some(time) => wait::with_preference_applied(response, time),
+        Some(time) => prefer::with_preference_applied(response, time),
     })
 }
 
@@ -218,7 +218,7 @@ impl Wait {
         let token =
             parameters.find_map(|(name, value)| (name == "sequence_token").then_some(value));
         Self {
-            max_wait: wait::preferred_wait(request.headers()).filter(|_| token.is_some()),
+            max_wait: prefer::preferred_wait(request.headers()).filter(|_| token.is_some()),
             seen: token.and_then(|token| WriteTag::parse(&token)),
         }
     }

@@ -40,7 +40,7 @@
 //! | Whether the client may create sessions: anybody, or users of a homeserver | `creation` |
 //! | The payload is read, up to its size limit | `payload` |
 //! | The session is created, read, written or deleted | `rendezvous`, in the `store` |
-//! | A reader that has seen the payload waits for the next one | `wait` |
+//! | A reader that has seen the payload waits for the next one, as long as it would `prefer` | `wait` |
 //! | The outcome becomes HTTP, with the headers that every response has | `response`, or `refusal` for an error |
 //! | The response is counted | `metrics` |
 //!
@@ -52,6 +52,7 @@
 //! | `operations` | The operator's routes: metrics, liveness, readiness |
 //! | `readiness` | Limits how often the store is checked |
 //! | `log_throttle` | Limits how often a line is logged |
+//! | `sync` | Where threads meet, so that `schedules.rs` can try many orders of what they do |
 
 mod config;
 mod creation;
@@ -65,6 +66,7 @@ mod operations;
 mod paths;
 mod payload;
 mod peer;
+mod prefer;
 mod proxies;
 mod readiness;
 mod refusal;
@@ -73,6 +75,7 @@ mod response;
 mod server;
 mod service;
 mod store;
+mod sync;
 mod wait;
 
 pub use crate::{

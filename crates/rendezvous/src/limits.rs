@@ -387,6 +387,15 @@ mod tests {
     }
 
     #[test]
+    fn a_network_with_a_session_is_not_forgotten() {
+        let limiter = limiter(|limits| limits.sessions_per_network = Some(1));
+        let _permit = limiter.reserve(address("192.0.2.1")).unwrap();
+        limiter.sweep();
+        let second = limiter.reserve(address("192.0.2.1"));
+        assert_eq!(second.err(), Some(Denied::NetworkFull));
+    }
+
+    #[test]
     fn idle_networks_are_forgotten() {
         let limiter = limiter(|limits| limits.creates = Rate::new(60_000, 1));
         let permit = limiter.reserve(address("192.0.2.1")).unwrap();

@@ -139,8 +139,8 @@ mod tests {
     async fn json_may_be_longer_and_needs_no_content_length() {
         for (length, fits) in [
             (0, true),
-            (MAX_JSON, true),
-            (MAX_JSON + 1, false),
+            (32_768, true),
+            (32_769, false),
             (DISCARDED + 1, false),
         ] {
             let request =
@@ -150,6 +150,37 @@ mod tests {
                 read_json(&mut request).await.map(|text| text.len()).ok(),
                 fits.then_some(length)
             );
+        }
+    }
+
+    /// Frames of 1 KiB without an end, and how many were read.
+    struct Endless(usize);
+
+    impl HttpBody for Endless {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, BodyError>>> {
+            self.0 += 1;
+            let frame = hyper::body::Frame::data(Bytes::from_static(&[b'x'; 1024]));
+            std::task::Poll::Ready(Some(Ok(frame)))
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_than_64_kib_are_read_of_a_body_that_is_too_large() {
+        for media_type in ["text/plain", "application/json"] {
+            let request = Request::post("/").header("content-type", media_type);
+            let mut request = request.body(Endless(0)).unwrap();
+            let refusal = match media_type {
+                "text/plain" => read(&mut request).await.unwrap_err(),
+                _ => read_json(&mut request).await.unwrap_err(),
+            };
+            assert!(matches!(refusal, Refusal::TooLarge), "{refusal:?}");
+            assert_eq!(request.body().0, 64 + 1);
         }
     }
 

@@ -264,3 +264,26 @@ const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
 fn whole_seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let said = |refusal: Refusal| refusal.message();
+        assert_eq!(said(Refusal::NotJson), "the body is not JSON");
+        assert_eq!(
+            said(Refusal::TooLarge),
+            "the payload is larger than 4096 bytes"
+        );
+    }
+
+    #[test]
+    fn a_client_does_not_retry_too_early() {
+        for (milliseconds, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (1999, 2)] {
+            let time = Duration::from_millis(milliseconds);
+            assert_eq!(whole_seconds(time), seconds, "{time:?}");
+        }
+    }
+}

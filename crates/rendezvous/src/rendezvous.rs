@@ -23,7 +23,7 @@ use crate::{
     readiness::Readiness,
     refusal::Refusal,
     store::{Store, id::SessionId, memory::Memory},
-    wait::Waiters,
+    wait::WaitableStore,
 };
 
 /// How often expired sessions are removed. A busy server removes most of them when it handles
@@ -46,9 +46,8 @@ struct RendezvousInner<S> {
     config: Config,
     /// A session URL is this and the ID.
     sessions_url: String,
-    store: S,
+    sessions: WaitableStore<S>,
     limiter: Limiter,
-    waiters: Waiters,
     metrics: Metrics,
     readiness: Readiness,
     creation: CreationPolicy,
@@ -77,7 +76,7 @@ impl<S: Store> Rendezvous<S> {
         config.public_url.set_fragment(None);
         config.lifetime = config.lifetime.min(LONGEST_LIFETIME);
         let limiter = Limiter::new(config.limits.clone());
-        let (waiters, metrics) = (Waiters::new(), Metrics::new());
+        let metrics = Metrics::new();
         if !S::LOCAL {
             metrics.count_store_from_zero();
         }
@@ -90,9 +89,8 @@ impl<S: Store> Rendezvous<S> {
         Self(Arc::new(RendezvousInner {
             config,
             sessions_url,
-            store,
+            sessions: WaitableStore::new(store),
             limiter,
-            waiters,
             metrics,
             readiness: Readiness::default(),
             creation,
@@ -109,12 +107,12 @@ impl<S: Store> Rendezvous<S> {
     /// on; `/ready` of [`operations`](Self::operations) reports that the server is stopping. Call
     /// it right before a server stops; [`serve`](crate::serve) does.
     pub fn release_waiters(&self) {
-        self.0.waiters.release();
+        self.0.sessions.waiters.release();
     }
 
     /// How many live sessions there are, of those created through this value.
     pub fn sessions(&self) -> usize {
-        self.0.store.sweep(Instant::now());
+        self.0.sessions.store.sweep(Instant::now());
         self.0.limiter.session_count()
     }
 
@@ -124,7 +122,7 @@ impl<S: Store> Rendezvous<S> {
     pub async fn upkeep(&self) -> Infallible {
         tokio::select! {
             never = self.sweep(SWEEP) => never,
-            never = self.0.store.watch(|changed| self.0.waiters.wake(changed)) => never,
+            never = self.0.sessions.store.watch(|changed| self.0.sessions.waiters.wake(changed)) => never,
         }
     }
 
@@ -132,12 +130,12 @@ impl<S: Store> Rendezvous<S> {
         loop {
             for _ in 0..SWEEPS_PER_LIMITS_SWEEP {
                 tokio::time::sleep(every).await;
-                self.0.store.sweep(Instant::now());
+                self.0.sessions.store.sweep(Instant::now());
             }
             self.0.limiter.sweep();
             tracing::debug!(
                 sessions = self.0.limiter.session_count(),
-                waiters = self.0.waiters.count(),
+                waiters = self.0.sessions.waiters.count(),
                 "swept"
             );
         }
@@ -172,8 +170,8 @@ impl<S: Store> Rendezvous<S> {
         let (sessions, store_up) = (self.sessions(), self.check_store().await.is_ok());
         ScrapeValues {
             sessions,
-            waiters: self.0.waiters.count(),
-            expired: self.0.store.expired(),
+            waiters: self.0.sessions.waiters.count(),
+            expired: self.0.sessions.store.expired(),
             store_up,
         }
     }
@@ -181,7 +179,7 @@ impl<S: Store> Rendezvous<S> {
     /// Whether the server is about to stop. Then no reader waits, and its response must not claim
     /// that it waited: otherwise the client would ask again at once instead of polling.
     pub(crate) fn released(&self) -> bool {
-        self.0.waiters.released()
+        self.0.sessions.waiters.released()
     }
 
     pub(crate) fn session_url(&self, id: SessionId) -> String {
@@ -229,6 +227,19 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn no_session_lives_longer_than_a_day() {
+        for (set, lifetime) in [(86_399, 86_399), (86_401, 86_400)] {
+            let public_url = "https://rendezvous.example".parse().unwrap();
+            let config = Config {
+                lifetime: Duration::from_secs(set),
+                ..Config::new(public_url)
+            };
+            let rendezvous = Rendezvous::new(config);
+            assert_eq!(rendezvous.config().lifetime.as_secs(), lifetime);
+        }
+    }
+
     #[tokio::test]
     async fn an_idle_server_forgets_expired_sessions() {
         let public_url = "https://rendezvous.example".parse().unwrap();
@@ -245,9 +256,9 @@ mod tests {
             .oneshot(request.body(Body::from("x")).unwrap())
             .await
             .unwrap();
-        assert_eq!(rendezvous.0.store.session_count(), 1);
+        assert_eq!(rendezvous.0.sessions.store.session_count(), 1);
         let forgotten = async {
-            while rendezvous.0.store.session_count() > 0 {
+            while rendezvous.0.sessions.store.session_count() > 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };

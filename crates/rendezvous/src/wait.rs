@@ -1,35 +1,64 @@
-//! Long polling: the request of a reader that has seen the payload may wait until there is another
-//! one.
+//! Long polling: a reader that has seen the payload may wait until there is another one.
 
-use std::{
-    future::Future,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
-    time::{Duration, Instant},
-};
-
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::{
-    sync::{Notify, watch},
-    time::sleep_until,
-};
+use std::{future::Future, time::Instant};
 
 use crate::{
-    response::ApiResponse,
     store::{
-        id::SessionId,
-        session::{ReadOutcome, StoreChange},
+        Store,
+        id::{SessionId, WriteTag},
+        session::{ReadOutcome, StoreChange, Write, WriteOutcome},
         unavailable::Unavailable,
+    },
+    sync::{
+        Notify,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        now, sleep_until, watch,
     },
 };
 
-/// The longest wait. Shorter than the time that proxies allow a response to take (usually 60 s).
-const LONGEST: Duration = Duration::from_secs(30);
-
-const PREFER: HeaderName = HeaderName::from_static("prefer");
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-
 /// How many shards there are: enough that, of 50 000 waiting readers, few share one.
 const SHARDS: usize = 16_384;
+
+/// A store, and the readers that wait for what changes in it.
+pub(crate) struct WaitableStore<S> {
+    /// Not for writing and deleting: nobody would be woken.
+    pub(crate) store: S,
+    pub(crate) waiters: Waiters,
+}
+
+impl<S: Store> WaitableStore<S> {
+    pub(crate) fn new(store: S) -> Self {
+        Self {
+            store,
+            waiters: Waiters::new(),
+        }
+    }
+
+    /// As [`Store::write`], and wakes the readers that wait for it.
+    pub(crate) async fn write(
+        &self,
+        id: SessionId,
+        expected: Option<WriteTag>,
+        write: Write,
+    ) -> Result<WriteOutcome, Unavailable> {
+        let written = self.store.write(id, expected, write).await?;
+        if let WriteOutcome::Replaced(_) = written {
+            self.waiters.wake(StoreChange::One(id));
+        }
+        Ok(written)
+    }
+
+    /// As [`Store::delete`], and wakes the readers that wait.
+    pub(crate) async fn delete(&self, id: SessionId, now: Instant) -> Result<bool, Unavailable> {
+        let deleted = self.store.delete(id, now).await?;
+        // Nobody waits for a session that does not exist, and a made-up ID shares its shard with
+        // real sessions.
+        if deleted {
+            self.waiters.wake(StoreChange::One(id));
+        }
+        Ok(deleted)
+    }
+}
 
 /// The waiting readers of all sessions. Several sessions share a shard: a reader that is woken
 /// because of another session reads again and continues to wait. So nothing has to be cleaned up
@@ -84,7 +113,7 @@ impl Waiters {
         L: Future<Output = ReadResult>,
     {
         let Some(shard) = self.shard(id) else {
-            return read(Instant::now()).await;
+            return read(now()).await;
         };
         let mut released = self.released.subscribe();
         let _counted = CountGuard::new(&self.count);
@@ -92,17 +121,16 @@ impl Waiters {
             // Created before the read: it notices every write from here on, so none is missed
             // between the read and the wait.
             let woken = shard.notified();
-            let session = match read(Instant::now()).await? {
-                ReadOutcome::Unchanged(session)
-                    if Instant::now() < deadline && !self.released() =>
-                {
-                    session
-                }
+            let session = match read(now()).await? {
+                ReadOutcome::Unchanged(session) if now() < deadline && !self.released() => session,
                 seen => return Ok(seen),
             };
+            // Whichever comes first, the session is read again. Without a random order, so that what
+            // `schedules.rs` finds can be repeated.
             tokio::select! {
+                biased;
                 () = woken => {}
-                () = sleep_until(deadline.min(session.expires).into()) => {}
+                () = sleep_until(deadline.min(session.expires)) => {}
                 _ = released.wait_for(|released| *released) => {}
             }
         }
@@ -129,110 +157,5 @@ impl<'a> CountGuard<'a> {
 impl Drop for CountGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
-    }
-}
-
-/// How long the reader wants to wait (`Prefer: wait=N`, RFC 7240, "The wait preference"), in
-/// seconds, cut to the longest wait. `None` without such a preference, or with an invalid one: a
-/// preference never causes an error.
-pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
-    let lines = headers
-        .get_all(PREFER)
-        .iter()
-        .filter_map(|line| line.to_str().ok());
-    let seconds = lines.flat_map(|line| line.split(',')).find_map(wait_of)?;
-    Some(Duration::from_secs(seconds.parse().ok()?).min(LONGEST))
-}
-
-/// Adds that the preference was applied (RFC 7240, "The Preference-Applied Response Header Field").
-pub(crate) fn with_preference_applied(response: ApiResponse, time: Duration) -> ApiResponse {
-    let value = HeaderValue::try_from(format!("wait={}", time.as_secs()));
-    let response = value.into_iter().fold(response, |response, value| {
-        response.with(PREFERENCE_APPLIED, value)
-    });
-    ApiResponse {
-        waited: true,
-        ..response
-    }
-}
-
-/// The value of a preference that is named `wait`.
-fn wait_of(preference: &str) -> Option<&str> {
-    let (name, value) = preference.split(';').next()?.split_once('=')?;
-    name.trim()
-        .eq_ignore_ascii_case("wait")
-        .then(|| value.trim().trim_matches('"'))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::cell::Cell;
-
-    use super::*;
-    use crate::store::{
-        id::{SessionApi, WriteTag},
-        session::{Errcodes, SessionSnapshot},
-    };
-
-    #[tokio::test]
-    async fn a_write_between_the_read_and_the_wait_is_not_missed() {
-        let (waiters, id, now) = (
-            Waiters::new(),
-            SessionId::random(SessionApi::Msc4108),
-            Instant::now(),
-        );
-        let session = SessionSnapshot {
-            tag: WriteTag::random(),
-            replaced: None,
-            payload: [].into(),
-            modified: now,
-            expires: now + LONGEST,
-            errcodes: Errcodes::Stable,
-        };
-        let looks = Cell::new(0);
-        let read = async |_| {
-            looks.set(looks.get() + 1);
-            assert_eq!(waiters.count(), 1);
-            Ok(match looks.get() {
-                1 => {
-                    // What this read returns is outdated when it returns.
-                    waiters.wake(StoreChange::One(id));
-                    ReadOutcome::Unchanged(session.clone())
-                }
-                _ => ReadOutcome::Changed(session.clone()),
-            })
-        };
-        let held = tokio::time::timeout(LONGEST / 3, waiters.hold(id, now + LONGEST, read)).await;
-        assert!(matches!(held, Ok(Ok(ReadOutcome::Changed(_)))));
-        assert_eq!((looks.get(), waiters.count()), (2, 0));
-    }
-
-    #[test]
-    fn the_preference_is_read_as_written() {
-        let cases: [(&[&str], Option<u64>); 11] = [
-            (&[], None),
-            (&["wait=5"], Some(5)),
-            (&["Wait = \"7\"; x=y"], Some(7)),
-            (&["respond-async, wait=10"], Some(10)),
-            (&["respond-async", "wait=3"], Some(3)),
-            (&["wait=3, wait=9"], Some(3)),
-            (&["wait=31"], Some(30)),
-            (&["wait=0"], Some(0)),
-            (&["wait=-1"], None),
-            (&["wait=soon"], None),
-            (&["await=5"], None),
-        ];
-        for (lines, seconds) in cases {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append("prefer", line.parse().unwrap());
-            }
-            assert_eq!(
-                preferred_wait(&headers),
-                seconds.map(Duration::from_secs),
-                "{lines:?}"
-            );
-        }
     }
 }

@@ -21,6 +21,7 @@ export { harmless } from "./text.js";
 /** @typedef {import("./keys.js").Json} Json */
 /** @typedef {import("./person.js").Person} Person */
 /** @typedef {import("./person.js").ShownCode} ShownCode */
+/** @typedef {import("./person.js").ConsentLink} ConsentLink */
 
 /**
  * What `signIn` and `grant` have in common.
@@ -174,8 +175,9 @@ function personAnswers(person) {
       return { digits: await person.enterCheckCode(signal) };
     },
     async open_link(params, signal) {
-      const { link, host } = shaped(params, { link: "string", host: "string" });
-      return { opened: await person.openLink(link, host, signal) };
+      const page = shaped(params, { link: "string", host: "string" });
+      const { warning } = params["warning"] === null ? { warning: null } : shaped(params, { warning: "string" });
+      return { opened: await person.openLink({ ...page, warning }, signal) };
     },
     async confirm_user(params, signal) {
       return { confirmed: await person.confirmUser(shaped(params, { user_id: "string" }).user_id, signal) };

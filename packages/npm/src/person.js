@@ -13,6 +13,17 @@ import { harmless } from "./text.js";
  */
 
 /**
+ * The page where the person agrees to the sign-in.
+ *
+ * @typedef {object} ConsentLink
+ * @property {string} link The whole link.
+ * @property {string} host Its host, to be compared with what the browser shows. In ASCII: a name with other
+ *   letters is in Punycode.
+ * @property {string | null} warning What the person must know first; `null` if the page is on the site of the
+ *   account's homeserver or of its authorization server.
+ */
+
+/**
  * The person at a sign-in. Any object with these methods will do. Each question comes with a signal
  * that is aborted when its answer is not needed any more: take it off the screen then. Servers wrote
  * parts of what is shown: use `harmless` for what goes to a terminal.
@@ -28,8 +39,9 @@ import { harmless } from "./text.js";
  *   Shows the two digits that the person types on the other device.
  * @property {(signal: AbortSignal) => string | Promise<string>} enterCheckCode
  *   Asks for the two digits that the other device shows, for example "07". There is one attempt.
- * @property {(link: string, host: string, signal: AbortSignal) => boolean | Promise<boolean>} openLink
- *   Opens the link in a browser, where the person agrees. `false`: the person refuses.
+ * @property {(link: ConsentLink, signal: AbortSignal) => boolean | Promise<boolean>} openLink
+ *   Shows the host and the warning, and opens the link in a browser, where the person agrees. `false`: the
+ *   person refuses.
  * @property {(userId: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmUser
  *   Whether this is the account to join. It is not asked if `user` was given.
  * @property {(event: Record<string, unknown>) => void} [progress]
@@ -63,7 +75,7 @@ export function terminalPerson({ input = process.stdin, output = process.stdout 
   };
   return {
     confirmOwnDevice(warning, signal) {
-      say(`Before you sign in another device:\n${warning}`);
+      say(`Before you sign in another device:\n${harmless(warning)}`);
       return yes("Is the new device yours, and did you start this yourself?", signal);
     },
     showCode({ code, drawing }) {
@@ -77,8 +89,10 @@ export function terminalPerson({ input = process.stdin, output = process.stdout 
     enterCheckCode(signal) {
       return ask({ input, output }, "Which two digits does the other device show? ", /^[0-9]{2}$/, signal);
     },
-    openLink(link, host, signal) {
+    openLink({ link, host, warning }, signal) {
       say(`Open this link in a browser, and agree there:\n${harmless(link)}`);
+      say(`The browser must show this host:\n\n    ${harmless(host)}\n`);
+      if (warning !== null) say(`Warning: ${harmless(warning)}`);
       return yes(`Did you open the page of ${harmless(host)}?`, signal);
     },
     confirmUser(userId, signal) {
@@ -86,6 +100,7 @@ export function terminalPerson({ input = process.stdin, output = process.stdout 
     },
     progress(event) {
       if (event["event"] !== "user_code") return;
+      if (event["warning"]) say(`Warning: ${harmless(String(event["warning"]))}`);
       say(`If the page asks for a code, enter: ${harmless(String(event["user_code"]))}`);
     },
   };

@@ -20,7 +20,7 @@ class OwnKeys implements Keys {
   roomKeys() {}
 }
 
-const person: Person = { ...terminalPerson(), openLink: async (link: string, host: string) => link.includes(host) };
+const person: Person = { ...terminalPerson(), openLink: async ({ link, host, warning }) => warning === null && link.includes(host) };
 const signal = AbortSignal.timeout(300_000);
 
 export async function main() {

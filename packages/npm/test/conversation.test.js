@@ -37,7 +37,7 @@ function person(changes = {}) {
     showCode: (code) => void said.push(code),
     showCheckCode: (digits) => void said.push(digits),
     enterCheckCode: () => "07",
-    openLink: (link, host) => said.push(link, host) > 0,
+    openLink: ({ link, host, warning }) => said.push(link, host, warning) > 0,
     confirmUser: (userId) => said.push(userId) > 0,
     progress: (event) => void said.push(event.event),
     ...changes,
@@ -97,7 +97,7 @@ test("a grant with secrets of one's own", async () => {
   const granted = await grant({ program, directory, scan: "TUFU", person: who, keys: keys() });
   assert.deepEqual(granted, { userId: "@bot:example.org", deviceId: "DEVICE", bound: true, verified: true, tooLateToCancel: false });
   assert.match(who.said.shift(), /Support staff never ask/);
-  assert.deepEqual(who.said, ["07", "https://account.example.org/link", "account.example.org"]);
+  assert.deepEqual(who.said, ["07", "https://account.example.org/link", "account.example.org", "account.example.org belongs neither to you nor to me."]);
   assert.deepEqual(lines().at(-1).result, {
     cross_signing: { master_key: M, self_signing_key: S, user_signing_key: U },
     backup: { algorithm: "a", key: "k", backup_version: "1" },

@@ -26,7 +26,7 @@ const person = {
   showCheckCode: (digits) => event({ event: "check_code", digits }),
   enterCheckCode: () => ask({ question: "check_code" }),
   confirmOwnDevice: () => true,
-  openLink: async (link) => (await ask({ question: "open_link", link })) === "y",
+  openLink: async ({ link }) => (await ask({ question: "open_link", link })) === "y",
   confirmUser: async (user_id) => (await ask({ question: "confirm_user", user_id })) === "y",
   progress: event,
 };

@@ -65,7 +65,7 @@ const scripts = {
     await ask("show_code", CODE);
     await progress({ event: "connected" });
     const { result: typed } = await ask("enter_check_code", {});
-    await progress({ event: "user_code", user_code: "JTNGTN", link: "https://account.example.org/" });
+    await progress({ event: "user_code", user_code: "JTNGTN", link: "https://account.example.org/", warning: null });
     const { result: confirmed } = await ask("confirm_user", { user_id: "@bot:example.org" });
     if (request.params.keys === "caller") {
       await ask("device_keys", { user_id: "@bot:example.org", device_id: "DEVICE" });
@@ -78,7 +78,7 @@ const scripts = {
     const own = await ask("confirm_own_device", { warning: WARNING });
     if (!own.result?.confirmed) return failure(request, { code: 3, message: "not your device" });
     await ask("show_check_code", { digits: "07" });
-    const opened = await ask("open_link", { link: "https://account.example.org/link", host: "account.example.org" });
+    const opened = await ask("open_link", { link: "https://account.example.org/link", host: "account.example.org", warning: "account.example.org belongs neither to you nor to me." });
     if (!opened.result.opened) return failure(request, { code: 3, message: "refused" });
     await ask("secrets", {});
     return result(request, { user_id: "@bot:example.org", device_id: "DEVICE", bound: true, verified: true, too_late_to_cancel: false });

@@ -46,8 +46,12 @@ test("digits are asked for until they are two", async () => {
 
 test("questions, one after the other", async () => {
   const { person, input, shows } = terminal();
-  const opened = person.openLink("https://account.example.org/link?code=X", "account.example.org", never);
-  assert.match(await shows("[y/n] "), /\nhttps:\/\/account.example.org\/link\?code=X\n.*page of account.example.org\?/s);
+  const page = { link: "https://account.example.org/link?code=X", host: "account.example.org" };
+  const opened = person.openLink({ ...page, warning: "whose\u202e page?" }, never);
+  assert.match(
+    await shows("[y/n] "),
+    /\nhttps:\/\/account.example.org\/link\?code=X\n.*\n {4}account.example.org\n\nWarning: whose\ufffd page\?\n.*page of account.example.org\?/s,
+  );
   input.write("y\n");
   assert.equal(await opened, true);
   const own = person.confirmOwnDevice("Support staff never ask for this.", never);
@@ -96,7 +100,7 @@ test("nothing that others wrote steers the terminal", async () => {
   for (const [call, ...expected] of [
     [(person) => person.showCode({ code: evil, drawing: `█\n${oneLine}`, svg: evil }, never), shownOfLine, shownOfIt],
     [(person) => person.showCheckCode(evil, never), `Type these digits on the other device: ${shownOfIt}`],
-    [(person) => person.openLink(evil, evil, never), shownOfIt, `Did you open the page of ${shownOfIt}? [y/n] `],
+    [(person) => person.openLink({ link: evil, host: evil, warning: evil }, never), shownOfIt, `    ${shownOfIt}`, `Warning: ${shownOfIt}`, `Did you open the page of ${shownOfIt}? [y/n] `],
     [(person) => person.confirmUser(evil, never), `Sign in as ${shownOfIt}? [y/n] `],
     [(person) => person.progress({ event: "user_code", user_code: evil }), `If the page asks for a code, enter: ${shownOfIt}`],
   ]) {

@@ -82,7 +82,7 @@ export class Meeting {
       showCode: ({ code }) => this.#code.resolve(code),
       showCheckCode: (digits) => this.#digits.resolve(digits),
       enterCheckCode: () => this.digits,
-      openLink: async (link) => (await decide(link, "allow"), true),
+      openLink: async ({ link, warning }) => (assert.equal(warning, null), await decide(link, "allow"), true),
       confirmUser: () => true,
       progress: (event) => this.events.push(event),
       ...changes,

@@ -11,6 +11,7 @@ export type BackupKey = import("./keys.js").BackupKey;
 export type Json = import("./keys.js").Json;
 export type Person = import("./person.js").Person;
 export type ShownCode = import("./person.js").ShownCode;
+export type ConsentLink = import("./person.js").ConsentLink;
 export type MeetingOptions = {
     /**
      * The directory of the session.
@@ -21,6 +22,10 @@ export type MeetingOptions = {
      * matrix-sdk in the directory, which JavaScript cannot open.
      */
     keys?: Keys;
+    /**
+     * What that store is encrypted with.
+     */
+    passphrase?: string;
     /**
      * Who is asked. By default the person at this terminal.
      */
@@ -92,6 +97,7 @@ export type SignedIn = {
 /** @typedef {import("./keys.js").Json} Json */
 /** @typedef {import("./person.js").Person} Person */
 /** @typedef {import("./person.js").ShownCode} ShownCode */
+/** @typedef {import("./person.js").ConsentLink} ConsentLink */
 /**
  * What `signIn` and `grant` have in common.
  *
@@ -99,6 +105,7 @@ export type SignedIn = {
  * @property {string} directory The directory of the session.
  * @property {Keys} [keys] Whoever holds the device's keys. By default an encryption store for
  *   matrix-sdk in the directory, which JavaScript cannot open.
+ * @property {string} [passphrase] What that store is encrypted with.
  * @property {Person} [person] Who is asked. By default the person at this terminal.
  * @property {string} [scan] The text of the other device's code. Without it, this device shows one.
  * @property {string} [rendezvous] The URL of the rendezvous server.

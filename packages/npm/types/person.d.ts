@@ -12,6 +12,22 @@ export type ShownCode = {
      */
     svg: string;
 };
+export type ConsentLink = {
+    /**
+     * The whole link.
+     */
+    link: string;
+    /**
+     * Its host, to be compared with what the browser shows. In ASCII: a name with other
+     * letters is in Punycode.
+     */
+    host: string;
+    /**
+     * What the person must know first; `null` if the page is on the site of the
+     * account's homeserver or of its authorization server.
+     */
+    warning: string | null;
+};
 export type Person = {
     /**
      *   Existing device, before it shows a code or looks at one: tells the person what that can lead to (in
@@ -32,9 +48,10 @@ export type Person = {
      */
     enterCheckCode: (signal: AbortSignal) => string | Promise<string>;
     /**
-     *   Opens the link in a browser, where the person agrees. `false`: the person refuses.
+     *   Shows the host and the warning, and opens the link in a browser, where the person agrees. `false`: the
+     *   person refuses.
      */
-    openLink: (link: string, host: string, signal: AbortSignal) => boolean | Promise<boolean>;
+    openLink: (link: ConsentLink, signal: AbortSignal) => boolean | Promise<boolean>;
     /**
      *   Whether this is the account to join. It is not asked if `user` was given.
      */
@@ -61,6 +78,16 @@ export type Keyboard = NodeJS.ReadableStream & {
  * @property {string} svg A picture.
  */
 /**
+ * The page where the person agrees to the sign-in.
+ *
+ * @typedef {object} ConsentLink
+ * @property {string} link The whole link.
+ * @property {string} host Its host, to be compared with what the browser shows. In ASCII: a name with other
+ *   letters is in Punycode.
+ * @property {string | null} warning What the person must know first; `null` if the page is on the site of the
+ *   account's homeserver or of its authorization server.
+ */
+/**
  * The person at a sign-in. Any object with these methods will do. Each question comes with a signal
  * that is aborted when its answer is not needed any more: take it off the screen then. Servers wrote
  * parts of what is shown: use `harmless` for what goes to a terminal.
@@ -76,8 +103,9 @@ export type Keyboard = NodeJS.ReadableStream & {
  *   Shows the two digits that the person types on the other device.
  * @property {(signal: AbortSignal) => string | Promise<string>} enterCheckCode
  *   Asks for the two digits that the other device shows, for example "07". There is one attempt.
- * @property {(link: string, host: string, signal: AbortSignal) => boolean | Promise<boolean>} openLink
- *   Opens the link in a browser, where the person agrees. `false`: the person refuses.
+ * @property {(link: ConsentLink, signal: AbortSignal) => boolean | Promise<boolean>} openLink
+ *   Shows the host and the warning, and opens the link in a browser, where the person agrees. `false`: the
+ *   person refuses.
  * @property {(userId: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmUser
  *   Whether this is the account to join. It is not asked if `user` was given.
  * @property {(event: Record<string, unknown>) => void} [progress]

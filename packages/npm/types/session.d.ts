@@ -70,11 +70,12 @@ export declare class Session {
     /**
      * Fetches the keys of old messages from the key backup, and hands them to the device's keys.
      *
-     * @param {{ keys?: import("./keys.js").Keys }} [options] `keys`: as in `signIn`.
+     * @param {{ keys?: import("./keys.js").Keys, passphrase?: string }} [options] As in `signIn`.
      * @returns {Promise<{ keys: number, undecryptable: number, outdated: string | null }>}
      */
-    restoreKeys({ keys }?: {
+    restoreKeys({ keys, passphrase }?: {
         keys?: import("./keys.js").Keys;
+        passphrase?: string;
     }): Promise<{
         keys: number;
         undecryptable: number;

@@ -19,7 +19,7 @@ import vodozemac
 from sandbox import Sandbox, consent
 
 import matrix_qr.nio
-from matrix_qr import CallbackPerson
+from matrix_qr import CallbackPerson, ConsentLink
 
 HERE = Path(__file__).parent
 #: What the account's first device wrote before there was another one.
@@ -43,8 +43,8 @@ async def devices(sandbox: Sandbox) -> set[str]:
     return {device["device_id"] for device in (await ask(sandbox, "devices"))["devices"]}
 
 
-async def agree(link: str, _host: str) -> bool:
-    await consent(link)
+async def agree(link: ConsentLink) -> bool:
+    await consent(link.url)
     return True
 
 

@@ -19,7 +19,7 @@ import runpy
 import sys
 from typing import Any
 
-from matrix_qr import Code
+from matrix_qr import Code, ConsentLink
 
 
 class Script:
@@ -42,8 +42,9 @@ class Script:
         _event({"event": "question", "question": "check_code"})
         return await self._line()
 
-    async def open_link(self, link: str, host: str) -> bool:
-        _event({"event": "question", "question": "open_link", "host": host, "link": link})
+    async def open_link(self, link: ConsentLink) -> bool:
+        page = {"host": link.host, "link": link.url, "warning": link.warning}
+        _event({"event": "question", "question": "open_link", **page})
         return await self._line() == "y"
 
     async def confirm_user(self, user_id: str) -> bool:

@@ -18,7 +18,11 @@ from typing import Any, NoReturn
 
 JsonObject = dict[str, Any]
 
-LINK = {"link": "https://account.example.org/link?code=JTNGTN", "host": "account.example.org"}
+LINK: JsonObject = {
+    "link": "https://account.example.org/link?code=JTNGTN",
+    "host": "account.example.org",
+    "warning": None,
+}
 WARNING = "This signs another device in to your account. Support staff never ask for this."
 SIGNED_IN = {
     "user_id": "@bot:example.org",
@@ -103,7 +107,7 @@ def works(caller: Caller, login: JsonObject) -> None:
     caller.receive()
     caller.send(id=3, method="confirm_user", params={"user_id": "@bot:example.org"})
     caller.receive()
-    user_code = {"event": "user_code", "user_code": "JTNGTN", "link": LINK["link"]}
+    user_code = {"event": "user_code", "user_code": "JTNGTN", "link": LINK["link"], "warning": None}
     caller.send(method="progress", params=user_code)
     caller.signs_in(login)
 
@@ -260,9 +264,10 @@ def says_what_a_server_said(caller: Caller, login: JsonObject) -> None:
     caller.receive()
     caller.send(id=1, method="confirm_user", params={"user_id": f"@{one_line}:example.org"})
     assert caller.receive()["result"] == {"confirmed": True}
-    caller.send(id=2, method="open_link", params={"link": LINK["link"] + EVIL, "host": EVIL})
+    page = {"link": LINK["link"] + EVIL, "host": EVIL, "warning": EVIL}
+    caller.send(id=2, method="open_link", params=page)
     assert caller.receive()["result"] == {"opened": True}
-    user_code = {"event": "user_code", "user_code": EVIL, "link": LINK["link"]}
+    user_code = {"event": "user_code", "user_code": EVIL, "link": LINK["link"], "warning": EVIL}
     caller.send(method="progress", params=user_code)
     caller.error(login, 8, EVIL, cause=EVIL, advice=EVIL, device_left=EVIL)
 
@@ -271,7 +276,7 @@ def lets_a_script_show_what_others_wrote(caller: Caller, login: JsonObject) -> N
     one_line = EVIL.replace("\n", "")
     caller.send(id=1, method="show_code", params={**CODE, "code": EVIL})
     caller.receive()
-    user_code = {"event": "user_code", "user_code": EVIL, "link": LINK["link"]}
+    user_code = {"event": "user_code", "user_code": EVIL, "link": LINK["link"], "warning": None}
     caller.send(method="progress", params=user_code)
     caller.send(id=2, method="confirm_user", params={"user_id": f"@{one_line}:example.org"})
     assert caller.receive()["result"] == {"confirmed": True}

@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox import consent
 
-from matrix_qr import BackupKey, CallbackPerson, Code, Secrets, VerifiedDevice
+from matrix_qr import BackupKey, CallbackPerson, Code, ConsentLink, Secrets, VerifiedDevice
 
 
 class Agreeing:
@@ -37,8 +37,8 @@ class Agreeing:
         self.is_asked.set()
         return await self.other
 
-    async def open_link(self, link: str, host: str) -> bool:
-        self.asked.append(link)
+    async def open_link(self, link: ConsentLink) -> bool:
+        self.asked.append(link.url)
         return True
 
     async def confirm_user(self, user_id: str) -> bool:
@@ -56,9 +56,9 @@ class Consenting(Agreeing):
         super().__init__()
         self.action = action
 
-    async def open_link(self, link: str, host: str) -> bool:
-        assert host == "127.0.0.1"
-        await consent(link, self.action)
+    async def open_link(self, link: ConsentLink) -> bool:
+        assert (link.host, link.warning) == ("127.0.0.1", None)
+        await consent(link.url, self.action)
         return True
 
 

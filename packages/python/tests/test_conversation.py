@@ -16,7 +16,15 @@ from fake_helper import EVIL, HARMLESS, ROOM_KEY, SECRETS, WARNING
 from people import Agreeing, MemoryKeys, nobody
 
 import matrix_qr
-from matrix_qr import CallbackPerson, Code, HelperError, MatrixQrError, _helper, errors
+from matrix_qr import (
+    CallbackPerson,
+    Code,
+    ConsentLink,
+    HelperError,
+    MatrixQrError,
+    _helper,
+    errors,
+)
 from matrix_qr._conversation import _Answers
 
 DEVICE = "JML4LTCICTXL2WP35O6V"
@@ -83,9 +91,11 @@ async def test_a_passphrase_is_in_the_request(fake: str, tmp_path: Path) -> None
     await sign_in(fake, tmp_path / "works", Agreeing(), passphrase="a passphrase")
     person = Agreeing()
     person.other.set_result("07")
-    options = {"passphrase": "a passphrase", "program": fake}
-    await matrix_qr.grant(tmp_path / "grants", person=person, scan="TUFU", **options)
-    for directory in (tmp_path / "works", tmp_path / "grants"):
+    grants = tmp_path / "grants"
+    await matrix_qr.grant(
+        grants, person=person, scan="TUFU", passphrase="a passphrase", program=fake
+    )
+    for directory in (tmp_path / "works", grants):
         assert said(directory)[2]["message"]["params"]["passphrase"] == "a passphrase"
 
 
@@ -216,7 +226,7 @@ async def test_two_questions_at_once(fake: str, tmp_path: Path) -> None:
     async def show_code(_code: Code) -> None:
         await asked.wait()
 
-    def open_link(_link: str, _host: str) -> bool:
+    def open_link(_link: ConsentLink) -> bool:
         asked.set()
         return False
 

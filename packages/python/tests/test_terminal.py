@@ -91,7 +91,7 @@ async def test_an_existing_device(fake: str, tmp_path: Path) -> None:
             terminal.type(f"{wrong}\n")
         await terminal.until("That is not two digits")
         terminal.type(" 07 \n")
-        await terminal.until("host  account.example.org")
+        await terminal.until("\r\n    account.example.org\r\n")
         await terminal.until(r"link  https://account.example.org/link\?code=JTNGTN")
         await terminal.until(r"Will you open it\? \[y/N\] ")
         terminal.type("YES\n")
@@ -116,7 +116,7 @@ async def test_text_of_a_server_cannot_control_the_terminal(fake: str, tmp_path:
             await terminal.until(r"\[y/N\] ")
             terminal.type("y\n")
         assert await terminal.end() == 1
-    assert len(re.findall("e ?v ?i ?l|e  v  i  l", terminal.screen)) == 13, terminal.screen
+    assert len(re.findall("e ?v ?i ?l|e  v  i  l", terminal.screen)) == 15, terminal.screen
     for control in ("\x1b", "\u202e", "\u2028"):
         assert control not in terminal.screen
     # No line break but those of our own text, which the terminal writes as \r\n.

@@ -2,8 +2,11 @@
 
 use std::{fs, path::Path, process::Command};
 
-use super::shared::{ROOT, dpkg, file, has, make, same, write};
-use crate::run::{TaskResult, cargo, said};
+use super::shared::{ROOT, dpkg, file, has, make, read_packed, same, write};
+use crate::{
+    run::{TaskResult, cargo, said},
+    sbom,
+};
 
 const DEB: &str = "target/package/matrix-qr.deb";
 /// The generated completions and manual pages. `crates/cli/Cargo.toml` names this directory.
@@ -18,11 +21,12 @@ const SHELLS: [(&str, &str); 3] = [
 ];
 
 /// Every file of the package except the manual pages.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "-rw-r--r-- 0/0 ./usr/share/bash-completion/completions/matrix-qr",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr/bots.md",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr/changelog.Debian.gz",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr/copyright",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr/matrix-qr.cdx.json",
     "-rw-r--r-- 0/0 ./usr/share/fish/vendor_completions.d/matrix-qr.fish",
     "-rw-r--r-- 0/0 ./usr/share/zsh/vendor-completions/_matrix-qr",
     "-rwxr-xr-x 0/0 ./usr/bin/matrix-qr",
@@ -64,6 +68,7 @@ fn build() -> TaskResult {
         write(format!("{MADE}/{file}"), &script)?;
     }
     said(Command::new(PROGRAM).args(["man", MADE]), "matrix-qr man")?;
+    sbom::write("matrix-qr")?;
     cargo(&[
         "deb",
         "--locked",
@@ -98,6 +103,8 @@ fn contents() -> TaskResult {
             &format!("-rw-r--r-- 0/0 ./usr/share/man/man1/{page}.1.gz"),
         )?;
     }
+    let sbom = "./usr/share/doc/matrix-qr/matrix-qr.cdx.json";
+    sbom::checked(&read_packed(DEB, sbom)?, Path::new(PROGRAM))?;
     let control = said(Command::new("dpkg-deb").args(["-f", DEB]), "dpkg-deb -f")?;
     let version = format!("Version: {}-1", env!("CARGO_PKG_VERSION"));
     [

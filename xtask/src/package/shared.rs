@@ -49,6 +49,12 @@ pub(super) fn file(line: &str) -> String {
         .join(" ")
 }
 
+/// A file of a package, as text.
+pub(super) fn read_packed(package: &str, name: &str) -> Result<String, String> {
+    let script = format!("dpkg-deb --fsys-tarfile {package} | tar -xO {name}");
+    said(Command::new("sh").args(["-c", &script]), name)
+}
+
 pub(super) fn has(what: &str, text: &str, part: &str) -> TaskResult {
     if text.contains(part) {
         Ok(())

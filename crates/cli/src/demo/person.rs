@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use matrix_qr_device::{Opening, OwnDevice, Person, ProgressEvent, UserId};
+use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, UserId};
 use matrix_qr_page::PagePerson;
 use matrix_qr_protocol::{
     channel::CheckCode,
@@ -12,7 +12,6 @@ use matrix_qr_protocol::{
     revision::Role,
 };
 use tokio::sync::oneshot;
-use url::Url;
 
 use super::context::{DemoContext, PlayedBy, once};
 use crate::{keyboard::Keyboard, measure::wrap, person::IS_OWN_DEVICE};
@@ -155,16 +154,16 @@ impl Person for DemoPerson<'_> {
         }
     }
 
-    async fn open_link(&self, link: &Url) -> Opening {
+    async fn open_link(&self, link: &ConsentLink) -> Opening {
         self.context.mark("authorization requested");
         if let Some(page) = self.at_page() {
             return page.open_link(link).await;
         }
-        let host = link.host_str().unwrap_or_default();
+        let host = link.host();
         self.context
             .view
             .act(self.role, &format!("open the page at {host}"));
-        self.context.link.send_replace(Some(link.clone()));
+        self.context.link.send_replace(Some(link.url.clone()));
         Opening::Opened
     }
 

@@ -1,6 +1,9 @@
 //! Why a request is answered with an error: a mistake in the conversation, or a command that failed.
 
-use matrix_qr_protocol::error::{Cause, UserError};
+use matrix_qr_protocol::{
+    error::{Cause, UserError},
+    harmless, printable,
+};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -24,28 +27,30 @@ struct RpcErrorData {
 }
 
 impl RpcError {
-    fn in_conversation(code: i32, message: impl Into<String>) -> Self {
+    /// The message may quote names of the caller's: the caller shows it to somebody, and JSON does
+    /// not escape all characters that drive a terminal.
+    fn in_conversation(code: i32, message: impl AsRef<str>) -> Self {
         Self {
             code,
-            message: message.into(),
+            message: harmless(message.as_ref()),
             data: None,
         }
     }
 
-    pub(super) fn not_json(message: impl Into<String>) -> Self {
+    pub(super) fn not_json(message: impl AsRef<str>) -> Self {
         Self::in_conversation(-32700, message)
     }
 
-    pub(super) fn not_a_request(message: impl Into<String>) -> Self {
+    pub(super) fn not_a_request(message: impl AsRef<str>) -> Self {
         Self::in_conversation(-32600, message)
     }
 
     pub(super) fn no_such_method(method: &str) -> Self {
-        let message = format!("there is no method {method}");
+        let message = format!("there is no method {}", printable(method));
         Self::in_conversation(-32601, message)
     }
 
-    pub(super) fn wrong_parameters(message: impl Into<String>) -> Self {
+    pub(super) fn wrong_parameters(message: impl AsRef<str>) -> Self {
         Self::in_conversation(-32602, message)
     }
 

@@ -5,11 +5,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use matrix_qr_device::{Opening, OwnDevice, Person, ProgressEvent, UserId};
+use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, UserId};
 use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, qr::ShownCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use url::Url;
 
 use super::{
     caller::{OpenRequest, RemoteCaller},
@@ -115,16 +114,15 @@ impl Person for RemotePerson {
         }
     }
 
-    async fn open_link(&self, link: &Url) -> Opening {
+    async fn open_link(&self, link: &ConsentLink) -> Opening {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Opened {
             opened: bool,
         }
-        let host = link.host_str().unwrap_or_default();
-        let opened: Opened = self
-            .ask("open_link", json!({ "link": link, "host": host }))
-            .await;
+        let (host, warning) = (link.host(), &link.warning);
+        let page = json!({ "link": link.url, "host": host, "warning": warning });
+        let opened: Opened = self.ask("open_link", page).await;
         if opened.opened {
             Opening::Opened
         } else {

@@ -1,21 +1,21 @@
 //! What a person sees of a sign-in: what to do next, what is done, and what the program waits for.
 
+mod notices;
+
 use std::{
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use matrix_qr_device::ProgressEvent;
+use matrix_qr_device::{ConsentLink, ProgressEvent};
 use matrix_qr_page::words::{self, Step};
 use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
-use url::Url;
 
 use super::page::CodeToShow;
 use crate::{
     args::{DrawingArgs, ExchangeArgs},
-    measure::wrap,
-    output::{BAD, BOLD, GOOD, Printer, WaitingLine, boxed, harmless, paint, waiting_line},
+    output::{BOLD, GOOD, Printer, WaitingLine, boxed, harmless, paint, waiting_line},
     qr_picture::PictureFile,
     terminal::{Canvas, dialogue_canvas},
 };
@@ -72,7 +72,7 @@ impl SignInScreen {
                     boxed(&digits.to_string())
                 ));
             }
-            ProgressEvent::UserCode { code, .. } => self.user_code(code),
+            ProgressEvent::UserCode { code, link } => self.user_code(code, link),
             ProgressEvent::Token => self.state().user_code = None,
             _ => {}
         }
@@ -159,35 +159,16 @@ impl SignInScreen {
         }
     }
 
-    fn user_code(&self, code: &str) {
+    fn user_code(&self, code: &str, link: &ConsentLink) {
         self.clear();
+        self.out
+            .say("The other device opens a page of this host in its browser:");
+        self.show_host(link);
         self.out.say(format_args!(
-            "The other device opens a page in its browser. Agree there; \
-             if it asks for a code, it is:\n{}",
+            "Agree there; if it asks for a code, it is:\n{}",
             boxed(code)
         ));
         self.state().user_code = Some(code.to_owned());
-    }
-
-    /// Shows what a sign-in can lead to, before the existing device begins one.
-    pub(super) fn warn_before(&self, warning: &str) {
-        self.out
-            .say(paint(BAD, "Before you sign in another device:"));
-        for line in wrap(warning, 76) {
-            self.out.say(format_args!("  {line}"));
-        }
-    }
-
-    /// Shows where the link leads, before the question whether to open it.
-    pub(super) fn introduce(&self, link: &Url, browser: bool) {
-        self.clear();
-        let host = link.host_str().unwrap_or_default();
-        self.out
-            .say("To sign in the new device, agree on this page of your authorization server:");
-        self.out.say(format_args!("  host  {}", paint(BOLD, host)));
-        if !browser {
-            self.out.say(format_args!("  link  {link}"));
-        }
     }
 
     /// A step is done; the program waits for the next one.
@@ -197,15 +178,6 @@ impl SignInScreen {
         if !next.is_empty() {
             self.wait(next);
         }
-    }
-
-    fn warn(&self, what: &str) {
-        self.clear();
-        self.out.say(format_args!(
-            "{} {}.",
-            paint(BAD, "warning:"),
-            harmless(what)
-        ));
     }
 
     fn ends_in(&self, time: Duration) {

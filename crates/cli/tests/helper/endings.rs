@@ -1,5 +1,6 @@
 //! Programs that go away or answer rubbish, in the middle of a sign-in: nothing is half done.
 
+use matrix_qr_sandbox::Fault;
 use serde_json::{Value, json};
 use vodozemac::Ed25519SecretKey;
 
@@ -166,6 +167,31 @@ fn a_no_is_a_no() {
         ends(&account, (Existing, New, "open_link"), no).error()["code"],
         3
     );
+}
+
+#[test]
+fn a_page_of_another_site_comes_with_a_warning() {
+    let account = HelperAccount::start();
+    let sandbox = &account.account.sandbox;
+    sandbox.faults().set(Fault::VerificationUriElsewhere);
+    let no = Mischief::Answer(json!({ "opened": false }));
+    let mut meeting = account
+        .meeting("msc4108", New)
+        .with(Existing, "open_link", no);
+    let [_, existing] = meeting.run();
+    assert_eq!(existing.error()["code"], 3);
+    let heard = meeting.existing.heard.iter();
+    let asked = heard.filter(|line| line.contains(r#""method":"open_link""#));
+    let asked: Vec<Value> = asked
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let [asked] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(asked["params"]["host"], "id.elsewhere.example");
+    let warning = asked["params"]["warning"].as_str().unwrap();
+    let begins = "id.elsewhere.example belongs neither to your homeserver (127.0.0.1)";
+    assert!(warning.starts_with(begins), "{warning}");
 }
 
 /// The code is not even read before the person has said that the new device is theirs.

@@ -261,6 +261,7 @@ impl HelperMeeting {
                 json!({ "confirmed": true })
             }
             "open_link" => {
+                assert!(params["warning"].is_null());
                 decide(text("link"), "allow");
                 json!({ "opened": true })
             }

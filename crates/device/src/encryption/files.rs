@@ -26,3 +26,23 @@ pub(super) fn prepare(dir: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_made_private_is_an_error_and_a_missing_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        prepare(dir.path()).unwrap();
+        let database = fs::metadata(dir.path().join(STORE_FILE)).unwrap();
+        assert_eq!(database.permissions().mode() & 0o777, 0o600);
+        // A link to itself leads to no file.
+        let log = dir.path().join(format!("{STORE_FILE}-wal"));
+        symlink(&log, &log).unwrap();
+        assert!(prepare(dir.path()).is_err());
+    }
+}

@@ -43,7 +43,7 @@ impl Encryption {
             verified: keys.as_ref().is_some_and(|keys| self.is_own(keys))
                 && raw.is_some_and(|keys| is_signed_twice(keys, user_id, device_id, &identity)),
             signatures: keys
-                .filter(|keys| keys.user_id == user_id && keys.device_id == device_id)
+                .filter(|keys| (&*keys.user_id, &*keys.device_id) == (user_id, device_id))
                 .map(|keys| signatures(&keys, user_id))
                 .unwrap_or_default(),
             master_key: identity.fingerprint(),
@@ -52,8 +52,8 @@ impl Encryption {
 
     /// Published under our name, and with our keys.
     fn is_own(&self, keys: &DeviceKeys) -> bool {
-        keys.ed25519_key() == Some(self.machine.identity_keys().ed25519)
-            && keys.curve25519_key() == Some(self.machine.identity_keys().curve25519)
+        let own = self.machine.identity_keys();
+        (keys.ed25519_key(), keys.curve25519_key()) == (Some(own.ed25519), Some(own.curve25519))
     }
 }
 

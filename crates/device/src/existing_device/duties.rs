@@ -11,12 +11,14 @@ use matrix_qr_protocol::{
     },
 };
 use tokio::time::{sleep, timeout};
+use url::Url;
 
 use crate::{
     client_server_api::HomeserverError,
+    consent_link::{AccountServers, ConsentLink},
     device::Device,
     host::HostAdapter,
-    keys::{HeldIdentity, KeyHolder, await_verified, export_secrets},
+    keys::{CrossSigningError, HeldIdentity, KeyHolder, await_verified, export_secrets},
     person::{Opening, Person, ProgressEvent},
     silence::Wait,
 };
@@ -50,6 +52,7 @@ pub struct Granted {
 pub(super) struct ExistingDevice<'a, P, K> {
     device: &'a Device<K>,
     person: &'a P,
+    issuer: Url,
     require_bound: bool,
     /// Whether the new device's ID is bound to the channel, once it is known.
     bound: OnceLock<bool>,
@@ -59,10 +62,17 @@ pub(super) struct ExistingDevice<'a, P, K> {
 }
 
 impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
-    pub(super) fn new(device: &'a Device<K>, person: &'a P, require_bound: bool) -> Self {
+    /// `issuer` is the authorization server that the homeserver of this device names.
+    pub(super) fn new(
+        device: &'a Device<K>,
+        person: &'a P,
+        issuer: Url,
+        require_bound: bool,
+    ) -> Self {
         Self {
             device,
             person,
+            issuer,
             require_bound,
             bound: OnceLock::new(),
             shared: OnceLock::new(),
@@ -111,23 +121,37 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
 
     async fn look(&self, id: &DeviceId) -> Result<DeviceLookup, UserError> {
         let found = self.device.homeserver().device(id.as_str().into()).await;
-        if found.as_ref().is_err_and(HomeserverError::ends_session) {
-            // The call has tried another token. This says why there is none.
-            self.device.stay_signed_in().await?;
+        if let Err(error) = &found {
+            self.explain(error).await?;
         }
         Ok(found?)
     }
 
-    async fn open(&self, link: &VerificationLink) -> Result<(), NotOpened> {
-        let (url, scheme) = (link.to_open(), link.to_open().scheme());
-        if !self.device.http().policy().permits(url) {
-            return Err(NotOpened::Unusable(UserError::new(
-                Cause::OtherDevice,
-                format!("the link to the consent page is not an https link ({scheme}:)"),
-                "Do not open it. No secrets were sent; tell the homeserver's administrator.",
-            )));
+    /// Where a call failed because this device's own session has ended: says why. The call has
+    /// tried another token.
+    async fn explain(&self, error: &HomeserverError) -> Result<(), UserError> {
+        if error.ends_session() {
+            self.device.stay_signed_in().await?;
         }
-        match self.person.open_link(url).await {
+        Ok(())
+    }
+
+    async fn open(&self, link: &VerificationLink) -> Result<(), NotOpened> {
+        let url = link.to_open();
+        if let Some(what) = self.unusable(url) {
+            let advice =
+                "Do not open it. No secrets were sent; tell the homeserver's administrator.";
+            let refused = UserError::new(Cause::OtherDevice, what, advice);
+            return Err(NotOpened::Unusable(refused));
+        }
+        // All from this device's own session and its homeserver, not from the new device.
+        let servers = AccountServers {
+            homeserver: self.device.homeserver().base(),
+            issuer: &self.issuer,
+            server_name: Some(self.device.user_id().server_name().as_str()),
+        };
+        let link = ConsentLink::new(url.clone(), &servers);
+        match self.person.open_link(&link).await {
             Opening::Opened => Ok(()),
             Opening::Refused => Err(NotOpened::Refused),
             Opening::Failed(why) => Err(NotOpened::Unusable(UserError::new(
@@ -138,10 +162,27 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
         }
     }
 
+    /// What is wrong with a link that nobody should see. What is before an `@` looks like a host.
+    fn unusable(&self, url: &Url) -> Option<String> {
+        if !self.device.http().policy().permits(url) {
+            let scheme = url.scheme();
+            return Some(format!(
+                "the link to the consent page is not an https link ({scheme}:)"
+            ));
+        }
+        let is_disguised = !url.username().is_empty() || url.password().is_some();
+        is_disguised
+            .then(|| "the link to the consent page has a user name before its host".to_owned())
+    }
+
     async fn export(&self) -> Result<Secrets, UserError> {
         self.person.tell(ProgressEvent::SharingSecrets);
         let device = self.device;
-        let exported = export_secrets(device.keys(), device.homeserver(), device.user_id()).await?;
+        let exported = export_secrets(device.keys(), device.homeserver(), device.user_id()).await;
+        if let Err(CrossSigningError::Homeserver(error)) = &exported {
+            self.explain(error).await?;
+        }
+        let exported = exported?;
         if let Some(why) = exported.without_backup {
             tracing::info!(%why, "the key backup is not shared");
         }

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     client_server_api::Homeserver,
+    consent_link::{AccountServers, ConsentLink},
     discovery::ServerMetadata,
     host::HostAdapter,
     http::Http,
@@ -132,16 +133,22 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         let SignInProgress::Asked(asked) = self.progress() else {
             return Err(NoToken::Failed(out_of_order()));
         };
+        // The servers that this device found itself.
+        let servers = AccountServers {
+            homeserver: &asked.base,
+            issuer: &asked.oauth.metadata().issuer,
+            server_name: None,
+        };
         self.person.tell(ProgressEvent::UserCode {
             code: asked.authorization.user_code(),
-            link: asked.authorization.link(),
+            link: &ConsentLink::new(asked.authorization.link().to_open().clone(), &servers),
         });
         let tokens = match asked.oauth.await_token(&asked.authorization).await {
             TokenOutcome::Granted(tokens) => tokens,
             TokenOutcome::Denied => return Err(NoToken::Denied),
             TokenOutcome::Expired => return Err(NoToken::Expired),
-            TokenOutcome::Failed(OAuthError::TokenLost) => {
-                return Err(NoToken::Failed(token_lost(&asked, self.person)));
+            TokenOutcome::Failed(error) if error.may_have_lost_token() => {
+                return Err(NoToken::Failed(token_lost(&asked, &error, self.person)));
             }
             TokenOutcome::Failed(error) => return Err(NoToken::Failed(error.to_user_error())),
         };

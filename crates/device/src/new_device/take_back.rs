@@ -6,7 +6,7 @@ use super::progress::{GrantedTokens, PendingAuthorization, SignInProgress};
 use crate::{
     end_session::{self, SignOutOutcome},
     http::Http,
-    oauth::Tokens,
+    oauth::{OAuthError, Tokens},
     person::{Person, ProgressEvent},
     session::{SessionDir, place},
 };
@@ -53,20 +53,26 @@ pub(super) async fn take_back<P: Person>(
 }
 
 /// Nobody has the token, so nobody can revoke it.
-pub(super) fn token_lost<P: Person>(asked: &PendingAuthorization, person: &P) -> UserError {
+pub(super) fn token_lost<P: Person>(
+    asked: &PendingAuthorization,
+    error: &OAuthError,
+    person: &P,
+) -> UserError {
     let device_id = asked.device_id.as_str();
     let place = place(asked.oauth.metadata().account_management_uri.as_ref());
+    let why = error.to_string();
     person.tell(ProgressEvent::DeviceLeft {
         device_id,
-        why: "the answer with its token was lost in transit",
+        why: &why,
         advice: &format!("Remove it {place}."),
     });
-    let what = format!(
-        "the answer with the token was lost in transit, and the device {device_id} is left behind"
-    );
+    let is_left = match error {
+        OAuthError::TokenLost => "is left behind",
+        _ => "may be left behind",
+    };
     UserError::new(
         Cause::AuthorizationServer,
-        what,
+        format!("{why}, and the device {device_id} {is_left}"),
         format!("Remove it {place}, then start again."),
     )
 }

@@ -119,6 +119,11 @@ impl OAuthError {
         matches!(self, Self::Refused { error, .. } if error == "invalid_grant")
     }
 
+    /// Whether a poll for the token that failed so may have brought one: it is lost then.
+    pub(crate) fn may_have_lost_token(&self) -> bool {
+        matches!(self, Self::TokenLost | Self::Malformed { .. })
+    }
+
     pub(super) fn refused(what: &'static str, error: &str, description: Option<&str>) -> Self {
         Self::Refused {
             what,

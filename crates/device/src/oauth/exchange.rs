@@ -2,7 +2,10 @@
 
 use std::{pin::Pin, time::Duration};
 
-use http::{HeaderValue, header::USER_AGENT};
+use http::{
+    HeaderValue,
+    header::{CONTENT_TYPE, USER_AGENT},
+};
 use oauth2::AsyncHttpClient;
 
 use super::error::OAuthError;
@@ -37,14 +40,15 @@ impl<'c> AsyncHttpClient<'c> for Wire<'_> {
     }
 }
 
-/// One exchange of JSON. What does not come from the OAuth server itself (a proxy's page, a 5xx) is
-/// told apart.
+/// One exchange of JSON, whatever the answer calls it: an answer that is refused for its name could
+/// be the one with the token. What does not come from the OAuth server itself (a proxy's page, a
+/// 5xx) is told apart.
 pub(super) async fn exchange(
     http: &Http,
     request: HttpRequest,
 ) -> Result<HttpResponse, OAuthError> {
     let host = request.uri().host().unwrap_or_default().to_owned();
-    let response = http.send_within(request, BOUNDS).await?;
+    let mut response = http.send_within(request, BOUNDS).await?;
     let status = response.status();
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(response.body()).is_ok();
     if status.is_server_error() || status.as_u16() == 429 || !is_json {
@@ -53,5 +57,7 @@ pub(super) async fn exchange(
             status: status.as_u16(),
         });
     }
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
     Ok(response)
 }

@@ -127,6 +127,11 @@ impl Patient<'_, '_> {
                     sleep(pause).await;
                     pause = (pause * 2).min(longest);
                 }
+                // The library asks again, and is told then that the codes were used.
+                Err(error) => {
+                    self.lost.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
                 answer => return answer,
             }
         }

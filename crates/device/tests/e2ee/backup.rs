@@ -142,14 +142,19 @@ async fn a_backup_that_was_replaced_is_restored_and_said_so() {
             ..restored_keys(1)
         })
     );
-    world.proxy.meddle(|request, answer| {
-        if request == BACKUP_KEYS {
-            let body = json!({ "errcode": "M_NOT_FOUND", "error": "Unknown backup version" });
-            *answer = Answer { status: 404, body };
+    for (status, errcode, gone) in [(404, "M_NOT_FOUND", true), (403, "M_FORBIDDEN", false)] {
+        world.proxy.meddle(move |request, answer| {
+            if request == BACKUP_KEYS {
+                let body = json!({ "errcode": errcode, "error": "Unknown backup version" });
+                *answer = Answer { status, body };
+            }
+        });
+        match new.encryption.restore_keys(&new.homeserver).await {
+            Err(RestoreError::Gone(why)) => assert!(gone && why == outdated, "{why:?}"),
+            Err(RestoreError::Homeserver(_)) => assert!(!gone, "{status}"),
+            other => panic!("{other:?}"),
         }
-    });
-    let restored = new.encryption.restore_keys(&new.homeserver).await;
-    assert_eq!(restored, Err(RestoreError::Gone(outdated)));
+    }
 }
 
 #[tokio::test]

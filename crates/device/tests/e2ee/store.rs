@@ -1,7 +1,7 @@
 //! The store on disk.
 
 use matrix_qr_device::{
-    encryption::{Encryption, Passphrase, StoreError, needs_passphrase},
+    encryption::{Encryption, Passphrase, StoreError, StoreKeys, needs_passphrase},
     keys::KeyHolder as _,
     secret::Secret,
 };
@@ -143,4 +143,14 @@ async fn an_encrypted_store_opens_with_its_passphrase_only() {
     let again = open(passphrase("a passphrase")).await.unwrap();
     let upload = again.device_keys(&user_id, device_id!("DEVICE")).await;
     assert_eq!(upload.unwrap().device_keys.json().get(), keys.json().get());
+}
+
+/// No backup key, and no key store, are two things.
+#[tokio::test]
+async fn without_keys_there_is_no_answer_about_them() {
+    let world = TestEnv::start().await;
+    let keys = StoreKeys::new(world.dir("DEVICE"), None);
+    assert!(keys.secrets().await.is_err());
+    assert!(keys.backup_key().await.is_err());
+    assert!(!world.dir("DEVICE").exists(), "nothing was touched");
 }

@@ -57,3 +57,26 @@ async fn names_that_the_specification_does_not_allow_are_refused() {
         );
     }
 }
+
+/// More seconds than a clock can hold.
+#[tokio::test]
+async fn a_server_cannot_ask_for_an_eternity() {
+    for headers in [
+        &[("Retry-After", "18446744073709551615")][..],
+        &[("Retry-After", "9223372036854775807")],
+        &[],
+    ] {
+        let limit = json!({ "errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": u64::MAX });
+        let reply = Reply::new(429, headers, limit.to_string());
+        let server = Server::start(move |_| reply.clone()).await;
+        let error = Homeserver::new(http(), server.url.clone(), Secret::new("token"))
+            .whoami()
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, HomeserverError::RateLimited { .. }),
+            "{error:?}"
+        );
+        assert_eq!(server.lines().len(), 1, "it is not asked again");
+    }
+}

@@ -386,6 +386,28 @@ async fn a_link_that_must_not_be_opened_is_refused() {
     }
 }
 
+/// An answer that is not taken for its name alone could be the one with the token.
+#[tokio::test]
+async fn json_is_read_whatever_it_is_called() {
+    for name in ["text/html", "text/plain; charset=utf-8", "", "nonsense"] {
+        let called = |reply: Reply| match reply {
+            Reply::Answer { status, body, .. } => {
+                Reply::new(status, &[("Content-Type", name)], body)
+            }
+            reply => reply,
+        };
+        let script = [
+            codes("https://a.example/", None),
+            refusal("authorization_pending"),
+            granted("access-1", None),
+        ];
+        let (_server, oauth) = client(script.map(called).into()).await;
+        let authorization = oauth.authorize_device("DEVICE").await.unwrap();
+        let outcome = oauth.await_token(&authorization).await;
+        assert!(matches!(outcome, TokenOutcome::Granted(_)), "{outcome:?}");
+    }
+}
+
 #[tokio::test]
 async fn without_the_grant_nothing_is_asked() {
     let server = Server::start(|_| Reply::html(500)).await;

@@ -139,7 +139,7 @@ impl OwnKeys {
         match self.mistake {
             Some(Mistake::NoMegolm) => {
                 *keys = self.changed(keys, |keys| {
-                    keys["algorithms"] = json!(["m.olm.v1.curve25519-aes-sha2"]);
+                    keys["algorithms"] = json!(["m.olm.v1.curve25519-aes-sha2", "m.another"]);
                 })
             }
             Some(Mistake::NoIdentityKey) => {

@@ -202,7 +202,7 @@ pub(crate) fn assert_no_new_device(world: &TestEnv, end: &SignInEnd) {
     );
 }
 
-async fn assert_no_session(end: &SignInEnd) {
+pub(crate) async fn assert_no_session(end: &SignInEnd) {
     if let Some(code) = &end.code {
         assert!(
             !stranger::stands(code).await,
@@ -244,7 +244,9 @@ fn the_table_names_tests_that_exist() {
         include_str!("failures/unbound.rs"),
         include_str!("account.rs"),
         include_str!("choosing.rs"),
+        include_str!("hostile.rs"),
         include_str!("lost.rs"),
+        include_str!("passphrase.rs"),
         include_str!("remains.rs"),
         include_str!("sign_out.rs"),
     ]

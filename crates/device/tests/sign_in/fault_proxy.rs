@@ -35,6 +35,9 @@ pub(crate) enum Fate {
     AnswerLostLate,
     /// It is not executed.
     Lost,
+    /// It is not executed, and the answer is 404 `M_NOT_FOUND`.
+    #[allow(dead_code, reason = "not in no_secrets.rs")]
+    NotThere,
 }
 
 /// One exchange, both bodies.
@@ -49,6 +52,8 @@ pub(crate) struct Exchange {
 
 type Judge = Box<dyn FnMut(&str) -> Fate + Send>;
 type HasEnded = Box<dyn FnMut(&str) -> bool + Send>;
+type Forger = Box<dyn FnMut(&str, Option<&str>) -> Option<Response<Body>> + Send>;
+type Change = Box<dyn FnMut(&str, &mut serde_json::Value) + Send>;
 
 #[derive(Default)]
 struct Wire {
@@ -62,6 +67,8 @@ struct Wire {
     seen: Mutex<Vec<Exchange>>,
     judge: Mutex<Option<Judge>>,
     has_ended: Mutex<Option<HasEnded>>,
+    forger: Mutex<Option<Forger>>,
+    change: Mutex<Option<Change>>,
 }
 
 impl FaultProxy {
@@ -85,6 +92,27 @@ impl FaultProxy {
     /// ended. The server gets one then that it does not know, so it is the server that refuses it.
     pub(crate) fn end_tokens(&self, has_ended: impl FnMut(&str) -> bool + Send + 'static) {
         *self.wire.has_ended.lock().unwrap() = Some(Box::new(has_ended));
+    }
+
+    /// What the server is not asked for, by method and path and by the access token: the answer is
+    /// this, from now on.
+    pub(crate) fn forge(
+        &self,
+        forger: impl FnMut(&str, Option<&str>) -> Option<Response<Body>> + Send + 'static,
+    ) {
+        *self.wire.forger.lock().unwrap() = Some(Box::new(forger));
+    }
+
+    /// Changes what the servers answer, by method and path, from now on. It may be null.
+    pub(crate) fn change(&self, change: impl FnMut(&str, &mut serde_json::Value) + Send + 'static) {
+        *self.wire.change.lock().unwrap() = Some(Box::new(change));
+    }
+
+    /// The servers are honest again.
+    pub(crate) fn be_honest(&self) {
+        *self.wire.forger.lock().unwrap() = None;
+        *self.wire.change.lock().unwrap() = None;
+        *self.wire.has_ended.lock().unwrap() = None;
     }
 
     /// Every answer lacks this word from now on: another one stands there, that nobody knows.
@@ -136,8 +164,13 @@ async fn pass_on(
         .unwrap()
         .as_mut()
         .map_or(Fate::Answered, |judge| judge(&name));
-    if fate == Fate::Lost {
-        return broken();
+    match fate {
+        Fate::Lost => return broken(),
+        Fate::NotThere => {
+            let body = Body::from(r#"{"errcode":"M_NOT_FOUND","error":"not yet"}"#);
+            return Response::builder().status(404).body(body).unwrap();
+        }
+        _ => {}
     }
     if wire
         .refused
@@ -147,6 +180,9 @@ async fn pass_on(
         .any(|refused| parts.uri.path().starts_with(refused))
     {
         return Response::builder().status(404).body(Body::empty()).unwrap();
+    }
+    if let Some(forged) = wire.forged(&name, &parts.headers) {
+        return forged;
     }
     let url = target
         .join(parts.uri.path_and_query().unwrap().as_str())
@@ -172,6 +208,7 @@ async fn pass_on(
     let answer = onward.send().await.unwrap();
     let (status, headers) = (answer.status(), answer.headers().clone());
     let answer = wire.rewritten(answer.bytes().await.unwrap());
+    let answer = wire.changed(&name, answer);
     wire.seen.lock().unwrap().push(Exchange {
         name,
         request: body,
@@ -184,7 +221,7 @@ async fn pass_on(
             return broken();
         }
         Fate::AnsweredLate => tokio::time::sleep(Duration::from_secs(1)).await,
-        Fate::Answered | Fate::Lost => {}
+        Fate::Answered | Fate::Lost | Fate::NotThere => {}
     }
     let mut response = Response::builder().status(status);
     let own = [
@@ -198,13 +235,30 @@ async fn pass_on(
     response.body(Body::from(answer)).unwrap()
 }
 
+fn access_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().unwrap();
+    value.strip_prefix("Bearer ")
+}
+
 impl Wire {
+    fn forged(&self, name: &str, headers: &HeaderMap) -> Option<Response<Body>> {
+        let mut forger = self.forger.lock().unwrap();
+        forger.as_mut()?(name, access_token(headers))
+    }
+
+    fn changed(&self, name: &str, answer: Bytes) -> Bytes {
+        let mut change = self.change.lock().unwrap();
+        match (change.as_mut(), serde_json::from_slice(&answer)) {
+            (Some(change), Ok(mut json)) => {
+                change(name, &mut json);
+                json.to_string().into()
+            }
+            _ => answer,
+        }
+    }
+
     fn has_ended(&self, headers: &HeaderMap) -> bool {
-        let header = headers
-            .get(header::AUTHORIZATION)
-            .map(|value| value.to_str().unwrap());
-        let token = header.and_then(|value| value.strip_prefix("Bearer "));
-        token.is_some_and(|token| {
+        access_token(headers).is_some_and(|token| {
             self.has_ended
                 .lock()
                 .unwrap()

@@ -11,6 +11,7 @@ use std::{
 
 use matrix_qr_device::{Showing, session::SessionDir};
 use matrix_qr_protocol::{
+    error::Error,
     login::DeviceLookup::Present,
     revision::{Revision, Role},
 };
@@ -162,6 +163,45 @@ async fn the_homeserver_may_be_slow() {
         delay: Duration::from_millis(400),
     })
     .await;
+}
+
+/// The homeserver learns of it from the authorization server, which may take a moment.
+#[tokio::test]
+async fn the_device_may_appear_late() {
+    let world = TestEnv::with_fault_proxy().await;
+    let looks = Arc::new(AtomicUsize::new(0));
+    let count = looks.clone();
+    world.fault_proxy.as_ref().unwrap().judge(move |request| {
+        let looks = request.starts_with("GET /_matrix/client/v3/devices/")
+            && count.fetch_add(1, Ordering::SeqCst) > 0;
+        // The first is before the sign-in.
+        if looks && count.load(Ordering::SeqCst) < 4 {
+            Fate::NotThere
+        } else {
+            Fate::Answered
+        }
+    });
+    let end = world.sign_in(&Plan::shown_by(Role::New)).await;
+    assert_complete(&world, &end).await;
+    assert!(looks.load(Ordering::SeqCst) > 3);
+}
+
+/// Its keys are published, and it is not in the list of devices any more.
+#[tokio::test]
+async fn a_device_that_is_removed_at_once_is_not_signed_in() {
+    let world = TestEnv::with_fault_proxy().await;
+    let mut uploaded = false;
+    world.fault_proxy.as_ref().unwrap().judge(move |request| {
+        uploaded |= request == "POST /_matrix/client/v3/keys/upload";
+        if uploaded && request.starts_with("GET /_matrix/client/v3/devices/") {
+            Fate::NotThere
+        } else {
+            Fate::Answered
+        }
+    });
+    let end = world.sign_in(&Plan::shown_by(Role::New)).await;
+    let existing = end.existing.unwrap_err();
+    assert!(matches!(existing, Error::DeviceGone(_)), "{existing:?}");
 }
 
 /// What each request of the existing device meets, in a sign-in each: its token has ended, a moment

@@ -12,10 +12,12 @@
 mod each_revision;
 
 mod account;
+mod attacker;
 mod browser;
 mod choosing;
 mod failures;
 mod fault_proxy;
+mod hostile;
 mod lost;
 mod meeting;
 mod passphrase;

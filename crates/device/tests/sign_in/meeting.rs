@@ -1,9 +1,11 @@
 //! The two people in the room: what passes between them, past every network, and what each of them
 //! does.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
-use matrix_qr_device::{Announce, Opening, OwnDevice, Person, ProgressEvent, Start, UserId};
+use matrix_qr_device::{
+    Announce, ConsentLink, Opening, OwnDevice, Person, ProgressEvent, Start, UserId,
+};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -12,7 +14,7 @@ use matrix_qr_protocol::{
     revision::{Dialect, Role},
 };
 use matrix_qr_sandbox::{Decision, Sandbox};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use url::Url;
 
 /// What the two people do at one sign-in.
@@ -93,6 +95,8 @@ pub(crate) struct Meeting {
     told: watch::Sender<Vec<(Role, String)>>,
     /// Every piece of news as `Debug` has it.
     printed: Mutex<String>,
+    /// When each side learned how much time its session has, and how much.
+    sessions: Mutex<Vec<(Role, Instant, Duration)>>,
 }
 
 impl Meeting {
@@ -103,6 +107,7 @@ impl Meeting {
             over: watch::Sender::new(false),
             told: watch::Sender::new(Vec::new()),
             printed: Mutex::default(),
+            sessions: Mutex::default(),
         }
     }
 
@@ -176,6 +181,14 @@ impl Meeting {
         self.told.borrow().clone()
     }
 
+    /// When this side learned how much time its session has, and how much.
+    #[allow(dead_code, reason = "read by sign_in/attacker.rs")]
+    pub(crate) fn session(&self, role: Role) -> Option<(Instant, Duration)> {
+        let sessions = self.sessions.lock().unwrap();
+        let own = sessions.iter().find(|(side, ..)| *side == role);
+        own.map(|(_, since, left)| (*since, *left))
+    }
+
     pub(crate) fn printed(&self) -> String {
         self.printed.lock().unwrap().clone()
     }
@@ -241,6 +254,10 @@ impl Person for Robot<'_> {
                 drop(self.meeting.code.send_replace(Some(code.code().clone())))
             }
             ProgressEvent::Progress(Progress::Secure(digits)) => self.meeting.show_digits(digits),
+            ProgressEvent::Session { time_left } => {
+                let session = (self.role, Instant::now(), *time_left);
+                self.meeting.sessions.lock().unwrap().push(session);
+            }
             _ => {}
         }
         self.meeting
@@ -267,12 +284,15 @@ impl Person for Robot<'_> {
         }
     }
 
-    async fn open_link(&self, link: &Url) -> Opening {
+    async fn open_link(&self, link: &ConsentLink) -> Opening {
         self.meeting.note(self.role, "asked to open");
+        if let Some(warning) = &link.warning {
+            self.meeting.note(self.role, warning);
+        }
         if self.plan.opening == Opening::Opened
             && let Some(decision) = self.plan.decision
         {
-            self.decide(link, decision).await;
+            self.decide(&link.url, decision).await;
         }
         self.plan.opening.clone()
     }

@@ -10,16 +10,13 @@ use matrix_qr_device::{
     secret::Secret,
     sign_out_here,
 };
-use matrix_qr_protocol::{
-    error::{Cause, UserError},
-    login::message::CrossSigning,
-    revision::Role,
-};
+use matrix_qr_protocol::{error::UserError, login::message::CrossSigning, revision::Role};
 use matrix_qr_sandbox::Fault;
 use matrix_sdk_crypto::{OlmMachine, vodozemac::base64_decode};
 use matrix_sdk_sqlite::SqliteCryptoStore;
 
 use crate::{
+    failures::Row,
     meeting::{Plan, When},
     paths::assert_complete,
     remains::killed,
@@ -27,6 +24,7 @@ use crate::{
 };
 
 const PASSPHRASE: &str = "an unattended device signs in nobody";
+const DEVICE: &str = "SECONDDEVICE";
 const POLICY: Policy = Policy::HttpsOrLoopback;
 const STORE: &str = "matrix-sdk-crypto.sqlite3";
 
@@ -51,17 +49,8 @@ async fn without_the_passphrase_no_device_is_signed_in_with_the_keys_of_this_one
     let directory = world.new_dir();
     assert!(needs_passphrase(&directory).await.unwrap());
 
-    let before = rows(&directory);
-    let missing = open(&directory, None).await.err().unwrap();
-    assert_eq!(missing.cause, Cause::Person);
-    assert!(missing.what.contains("was not given"), "{missing:?}");
-    let wrong = open(&directory, passphrase("another one"))
-        .await
-        .err()
-        .unwrap();
-    assert_eq!(wrong.cause, Cause::Here);
-    assert!(wrong.what.contains("the passphrase is wrong"), "{wrong:?}");
-    assert!(rows(&directory) == before, "something was changed");
+    assert!(open(&directory, None).await.is_err());
+    assert!(open(&directory, passphrase("another one")).await.is_err());
     let device = open(&directory, passphrase(PASSPHRASE)).await.unwrap();
     device.check_cross_signing().await.unwrap();
     drop(device);
@@ -84,7 +73,7 @@ fn rows(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let rows: Result<Vec<_>, _> = query.query_map([], row).unwrap().collect();
     let rows = rows.unwrap();
-    assert!(rows.len() > 3, "{}", rows.len());
+    assert!(rows.len() > 1, "{}", rows.len());
     rows
 }
 
@@ -194,11 +183,45 @@ async fn a_killed_sign_in_is_taken_back_without_the_passphrase() {
     assert!(!directory.exists());
 }
 
+/// What is said of this passphrase at a device whose keys are encrypted with the other one. Nothing
+/// is changed.
+async fn assert_told(row: &str, encrypted_with: Option<&str>, given: Option<&str>) {
+    let world = TestEnv::start().await;
+    let directory = world.signed_in_device(DEVICE).await;
+    let right = encrypted_with.and_then(passphrase);
+    drop(
+        Device::with_new_keys(&directory, POLICY, right.as_ref())
+            .await
+            .unwrap(),
+    );
+    let before = rows(&directory);
+    let error = open(&directory, given.and_then(passphrase)).await.err();
+    Row::of(row).assert_told(&error.unwrap(), &world, DEVICE);
+    assert!(rows(&directory) == before, "something was changed");
+    open(&directory, right).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_passphrase_that_is_missing() {
+    assert_told("a_passphrase_that_is_missing", Some(PASSPHRASE), None).await;
+}
+
+#[tokio::test]
+async fn a_passphrase_that_is_wrong() {
+    let wrong = Some("another one");
+    assert_told("a_passphrase_that_is_wrong", Some(PASSPHRASE), wrong).await;
+}
+
+#[tokio::test]
+async fn a_passphrase_that_is_not_needed() {
+    assert_told("a_passphrase_that_is_not_needed", None, Some(PASSPHRASE)).await;
+}
+
 /// A store whose keys are gone is not filled with those of a new device, whatever is given.
 #[tokio::test]
 async fn a_device_that_is_opened_never_makes_new_keys() {
     let world = TestEnv::start().await;
-    let directory = world.signed_in_device("SECONDDEVICE").await;
+    let directory = world.signed_in_device(DEVICE).await;
     fs::write(directory.join(STORE), "").unwrap();
     for passphrase in [None, passphrase(PASSPHRASE)] {
         let error = open(&directory, passphrase).await.err().unwrap();

@@ -230,3 +230,17 @@ fn failed(error: HpkeError, usually: ChannelError) -> ChannelError {
         _ => usually,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After 2^64 messages: no test gets there.
+    #[test]
+    fn a_context_that_is_used_up_says_so() {
+        let error = failed(HpkeError::MessageLimitReached, ChannelError::NotAuthentic);
+        assert_eq!(error, ChannelError::Exhausted);
+        let error = failed(HpkeError::OpenError, ChannelError::NotAuthentic);
+        assert_eq!(error, ChannelError::NotAuthentic);
+    }
+}

@@ -72,3 +72,14 @@ impl KeyPair {
         Self { secret, public }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_key_is_shown() {
+        let shown = format!("{:?}", PublicKey::from_bytes([0; 32]));
+        assert_eq!(shown, format!("PublicKey({})", "A".repeat(43)));
+    }
+}

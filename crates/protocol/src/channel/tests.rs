@@ -604,6 +604,28 @@ fn secrets_are_wiped_on_drop() {
     is_wiped::<CheckCode>();
 }
 
+/// Also before the check code is typed: the other device may have overwritten its message.
+#[test]
+fn one_payload_may_be_missing_in_msc4108_and_none_in_msc4388() {
+    for variant in ALL {
+        for before_the_code in [true, false] {
+            let (mut unconfirmed, mut s, code) = meet(variant);
+            s.seal(b"overwritten", bare()).unwrap();
+            let last = s.seal(b"last", bare()).unwrap();
+            let opened = if before_the_code {
+                assert!(unconfirmed.open(&last).is_err());
+                unconfirmed.open_past_one(&last)
+            } else {
+                let mut g = unconfirmed.confirm(&code).unwrap();
+                assert!(g.open(&last).is_err());
+                g.open_past_one(&last)
+            };
+            let expected = (variant.0 == Revision::Msc4108).then_some(&b"last"[..]);
+            assert_eq!(opened.as_ref().map(|text| text.as_slice()), expected);
+        }
+    }
+}
+
 #[test]
 fn debug_tells_nothing() {
     for variant in ALL {

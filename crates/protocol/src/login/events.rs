@@ -201,6 +201,16 @@ pub enum NotImported {
     Failed(UserError),
 }
 
+impl Ended {
+    /// What becomes of the session then.
+    pub(super) fn leave(&self) -> Leave {
+        match self {
+            Self::Unusable(_) => Leave::Delete,
+            Self::Expired | Self::Gone => Leave::Alone,
+        }
+    }
+}
+
 impl From<Ended> for Error {
     fn from(ended: Ended) -> Self {
         match ended {

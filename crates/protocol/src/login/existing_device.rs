@@ -9,7 +9,7 @@ use super::{
     role_state::{LoginStep, RoleState},
 };
 use crate::{
-    error::{Error, UserError},
+    error::{Cause, Error, UserError},
     homeserver::HomeserverAddress,
     printable,
 };
@@ -33,8 +33,9 @@ pub enum ExistingDeviceState {
     ExpectPresent(DeviceId),
     /// Secret sharing, step 2: the store gives the secrets.
     ExpectSecrets(DeviceId),
-    /// The secrets were sent. The new device can still report a failure. Holds how the session
-    /// ended, if it ended before the secrets were known to be stored in it.
+    /// The secrets were sent. The new device can still report a failure. Holds why it is not known
+    /// whether it can read them: how the session ended, if it ended before they were known to be
+    /// stored in it, or that somebody else wrote to it.
     ExpectVerified { id: DeviceId, unsure: Option<Ended> },
 }
 
@@ -128,6 +129,18 @@ impl RoleState for ExistingDeviceState {
         }
     }
 
+    /// Over the secrets, or in place of them, or when the new device had read them: whether it signs
+    /// itself will tell.
+    fn written_over(self) -> Self {
+        match self {
+            Self::ExpectVerified { id, unsure } => Self::ExpectVerified {
+                id,
+                unsure: unsure.or_else(|| Some(Ended::Unusable(interference()))),
+            },
+            state => state,
+        }
+    }
+
     /// matrix-js-sdk says `user_cancelled` where the text has `m.login.declined`; others mean a
     /// cancel.
     fn peer_failed(&self, reason: Reason) -> Error {
@@ -136,6 +149,16 @@ impl RoleState for ExistingDeviceState {
             (_, reason) => Error::Peer(reason),
         }
     }
+}
+
+/// Not [`Error::Tampered`]: nobody can say here that no secrets were sent.
+fn interference() -> UserError {
+    UserError::new(
+        Cause::ThirdParty,
+        "a third party wrote to the rendezvous session after the secrets were sent",
+        "Only the new device can read them. If it is not signed in, start again with a new code; \
+         if it happens again, use another network.",
+    )
 }
 
 fn unsupported(name: &str) -> LoginStep<ExistingDeviceState> {
@@ -202,7 +225,8 @@ fn verified(
 ) -> LoginStep<ExistingDeviceState> {
     let (result, session) = match (outcome, unsure) {
         (VerificationOutcome::Gone | VerificationOutcome::Unseen, Some(ended)) => {
-            (Err(ended.into()), Leave::Alone)
+            let session = ended.leave();
+            (Err(ended.into()), session)
         }
         (VerificationOutcome::Gone, None) => (Err(Error::DeviceGone(id)), Leave::Delete),
         (VerificationOutcome::Verified, _) | (VerificationOutcome::Unseen, None) => {

@@ -41,6 +41,11 @@ pub trait RoleState: Sized {
         Err(ended)
     }
 
+    /// Somebody else wrote to the session, of which nothing is needed any more.
+    fn written_over(self) -> Self {
+        self
+    }
+
     /// What `m.login.failure` means here.
     fn peer_failed(&self, reason: Reason) -> Error {
         Error::Peer(reason)

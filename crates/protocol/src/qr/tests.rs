@@ -184,6 +184,8 @@ fn a_shown_code_is_text_and_a_drawing() {
     for code in all() {
         let shown = ShownCode::new(code.clone()).unwrap();
         let bytes = crate::base64::decode(shown.to_base64()).unwrap();
+        assert_eq!(shown.bytes(), bytes);
+        assert_eq!(format!("{shown:?}"), format!("{code:?}"));
         assert_eq!(QrCode::decode(&bytes), Ok(code));
 
         // Every module, from its half of a character: a block is light.
@@ -204,5 +206,21 @@ fn a_shown_code_is_text_and_a_drawing() {
             (0..width + 8).all(|x| !is_dark(x, 0) && !is_dark(0, x)),
             "the border is light"
         );
+    }
+}
+
+#[test]
+fn the_head_of_a_code_holds_nothing_of_its_session() {
+    for (bytes, head) in [
+        (&b"MATRIX\x02\x03key"[..], &b"MATRIX\x02\x03"[..]),
+        (
+            b"IO_ELEMENT_MSC4388\x03\x01key",
+            b"IO_ELEMENT_MSC4388\x03\x01",
+        ),
+        (b"MATRIX\x02", b"MATRIX\x02"),
+        (b"hello", b"he"),
+        (b"h", b"h"),
+    ] {
+        assert_eq!(QrCode::head(bytes), head);
     }
 }

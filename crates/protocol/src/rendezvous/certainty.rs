@@ -113,7 +113,8 @@ impl TokenCertainty {
 pub(super) struct OwnWrites {
     write: WriteCertainty,
     pub(super) token: TokenCertainty,
-    /// Since the other device last wrote, the last attempt at the end.
+    /// Since the other device last wrote, the last attempt at the end. Before, there is the empty
+    /// one that the session was created with: nobody says anything by it, however often it is read.
     payloads: Vec<Payload>,
     /// A write that was uncertain did happen: a read found this payload.
     landed: Option<Payload>,
@@ -122,13 +123,22 @@ pub(super) struct OwnWrites {
 }
 
 impl OwnWrites {
-    pub(super) fn new() -> Self {
+    /// In a session that somebody else created, and that is to be read first.
+    pub(super) fn joined() -> Self {
         Self {
             write: WriteCertainty::Certain,
             token: TokenCertainty::Certain,
             payloads: Vec::new(),
             landed: None,
             lost_track: false,
+        }
+    }
+
+    /// In a session that this device created.
+    pub(super) fn created() -> Self {
+        Self {
+            payloads: vec![Payload::from("")],
+            ..Self::joined()
         }
     }
 
@@ -154,6 +164,8 @@ impl OwnWrites {
             self.landed = (!was_certain).then(|| payload.clone());
         } else {
             self.payloads.clear();
+            let begins = payload.bytes.is_empty().then(|| payload.clone());
+            self.payloads.extend(begins);
             self.landed = None;
             self.lost_track = is_guess;
         }

@@ -16,6 +16,10 @@ use crate::{
 /// beside it.
 const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
 
+/// For what a network that wants to be logged in to answers in a server's place, too.
+const LOG_IN: &str = "If this network has a log-in page, log in there, then start again; if not, tell \
+    the server's administrator.";
+
 /// Why a step with the rendezvous server failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RendezvousApiError {
@@ -72,6 +76,9 @@ pub enum RendezvousApiError {
         /// What is wrong with the answer.
         what: &'static str,
     },
+    /// A page for people: a network's log-in page, or that of a proxy.
+    #[error("a web page came in place of the rendezvous server's answer")]
+    WebPage,
     /// A payload that is not `text/plain`.
     #[error(
         "the rendezvous session's content is {found}, not text/plain: \
@@ -161,6 +168,8 @@ impl RendezvousApiError {
 impl ToUserError for RendezvousApiError {
     fn verdict(&self) -> (Cause, &'static str) {
         let advice = match self {
+            Self::WebPage => return (Cause::Network, LOG_IN),
+            Self::Redirected { .. } => LOG_IN,
             Self::Gone => "Start again with a new QR code.",
             Self::RateLimited { .. } => "Wait a moment, then try again.",
             Self::BrokenProxy { .. } => {
@@ -173,7 +182,6 @@ impl ToUserError for RendezvousApiError {
             | Self::Unavailable { .. }
             | Self::CreationForbidden
             | Self::WrongContentType { .. }
-            | Self::Redirected { .. }
             | Self::Malformed { .. }
             | Self::NotReadYet
             | Self::NotText => advice_on_refusal(self.is_transient()),

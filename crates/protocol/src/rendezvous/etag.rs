@@ -53,6 +53,9 @@ fn new_session(
     response: &Response,
 ) -> Result<RendezvousSession, RendezvousApiError> {
     let malformed = RendezvousApiError::malformed;
+    if response.is_web_page() {
+        return Err(RendezvousApiError::WebPage);
+    }
     if response.body.len() > MAX_PAYLOAD_BYTES {
         return Err(malformed("the answer is larger than a URL can be"));
     }
@@ -65,7 +68,7 @@ fn new_session(
     }
     let mut session = EtagSession::join(url);
     session.adopt(response)?;
-    Ok(RendezvousSession::new(Api::Etag(session)))
+    Ok(RendezvousSession::created(Api::Etag(session)))
 }
 
 fn redirect(endpoint: &Url, response: &Response) -> Result<Url, RendezvousApiError> {

@@ -99,12 +99,10 @@ impl EtagSession {
 
 /// Section "Receive a payload": `text/plain`, which may have parameters, and not too large.
 fn check_payload(response: &Response) -> Result<(), RendezvousApiError> {
-    let found = response
-        .header("Content-Type")
-        .unwrap_or("of no stated type");
-    let essence = found.split(';').next().unwrap_or_default().trim_end();
-    if !essence.eq_ignore_ascii_case(TEXT_PLAIN.1) {
-        let found = printable(found);
+    let is_text = |found: &str| found.eq_ignore_ascii_case(TEXT_PLAIN.1);
+    if !response.media_type().is_some_and(is_text) {
+        let found = response.header("Content-Type");
+        let found = printable(found.unwrap_or("of no stated type"));
         return Err(RendezvousApiError::WrongContentType { found });
     }
     let size = response.body.len();
@@ -118,6 +116,9 @@ fn check_payload(response: &Response) -> Result<(), RendezvousApiError> {
 /// Section "The send mechanism": only a strong, single ETag. Quoted or not, it is sent back as it
 /// came.
 fn etag(response: &Response) -> Result<&str, RendezvousApiError> {
+    if response.is_web_page() {
+        return Err(RendezvousApiError::WebPage);
+    }
     let broken = |what| Err(RendezvousApiError::BrokenProxy { what });
     match response.header("ETag") {
         None | Some("" | "\"\"") => broken("has no ETag"),

@@ -82,6 +82,18 @@ impl Response {
         Some(value.trim())
     }
 
+    /// The type of the body, without its parameters.
+    pub(super) fn media_type(&self) -> Option<&str> {
+        let value = self.header("Content-Type")?;
+        Some(value.split(';').next().unwrap_or_default().trim_end())
+    }
+
+    /// Whether this is a page for people. Some servers say `text/html` where there is nothing.
+    pub(super) fn is_web_page(&self) -> bool {
+        let is_html = |found: &str| found.eq_ignore_ascii_case("text/html");
+        !self.body.is_empty() && self.media_type().is_some_and(is_html)
+    }
+
     /// RFC 7240, section 3: the server says which preferences it applied.
     pub(super) fn waited(&self) -> bool {
         let applied = self.header("Preference-Applied").unwrap_or_default();

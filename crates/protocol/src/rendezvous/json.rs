@@ -65,7 +65,7 @@ pub fn created(
     let id = SessionId::parse(api.clone(), &body.id).ok_or(malformed)?;
     let mut session = JsonSession::join(id);
     session.adopt(token(&body.sequence_token)?, body.expires_in_ms);
-    Ok(RendezvousSession::new(Api::Json(session)))
+    Ok(RendezvousSession::created(Api::Json(session)))
 }
 
 fn authorized(mut request: Request, access_token: Option<&str>) -> Request {

@@ -22,6 +22,9 @@ pub(super) fn with_body(method: Method, url: url::Url, body: &Value) -> Request 
 }
 
 pub(super) fn read<T: DeserializeOwned>(response: &Response) -> Result<T, RendezvousApiError> {
+    if response.is_web_page() {
+        return Err(RendezvousApiError::WebPage);
+    }
     if response.body.len() > MAX_ANSWER_BYTES {
         return Err(RendezvousApiError::malformed(
             "it is larger than a payload can be",

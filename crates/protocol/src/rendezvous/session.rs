@@ -38,17 +38,17 @@ impl RendezvousSession {
     /// A session that someone else created. It must be received from before it can be sent to.
     #[must_use]
     pub fn join(location: Location) -> Self {
-        Self::new(match location {
+        let api = match location {
             Location::Url(url) => Api::Etag(EtagSession::join(url)),
             Location::Id(id) => Api::Json(JsonSession::join(id)),
-        })
+        };
+        let writes = OwnWrites::joined();
+        Self { api, writes }
     }
 
-    pub(super) fn new(api: Api) -> Self {
-        Self {
-            api,
-            writes: OwnWrites::new(),
-        }
+    pub(super) fn created(api: Api) -> Self {
+        let writes = OwnWrites::created();
+        Self { api, writes }
     }
 
     /// Where it is, for the QR code.

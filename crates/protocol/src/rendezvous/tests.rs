@@ -5,6 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::*;
+use crate::user_error::{Cause, UserError};
 
 const SESSION: &str = "https://rz.example.com/abc-def-123-456";
 const DATE: (&str, &str) = ("date", "Wed, 07 Sep 2022 14:27:51 GMT");
@@ -94,10 +95,26 @@ mod creating {
         ));
     }
 
+    /// What is malformed in an answer with this body.
+    fn said_of(body: &str) -> &'static str {
+        match created(&endpoint(), &answer(201, &[("ETag", ETAG)], body)) {
+            Err(RendezvousApiError::Malformed { what }) => what,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn bodies_without_a_usable_url_are_refused() {
         let long = body(&format!("https://a/{}", "x".repeat(2048)));
         let larger = body(&"x".repeat(5000));
+        assert_eq!(
+            said_of(&" ".repeat(4096)),
+            "it is not a JSON object with the session's URL"
+        );
+        assert_eq!(
+            said_of(&" ".repeat(4097)),
+            "the answer is larger than a URL can be"
+        );
         let bodies = [
             "",
             "{}",
@@ -156,8 +173,10 @@ mod creating {
                 "{target}"
             );
         }
+        let longest = format!("/{}", "x".repeat(2047));
+        assert!(matches!(to(307, &longest), Ok(Created::Redirect(_))));
         assert!(matches!(
-            to(307, &format!("/{}", "x".repeat(2048))),
+            to(307, &format!("{longest}x")),
             Err(RendezvousApiError::Redirected { .. })
         ));
         for status in [300, 301, 302, 303, 304, 308] {
@@ -305,11 +324,13 @@ mod receiving {
 
     #[test]
     fn etags_are_opaque_but_strong_single_and_there() {
+        let longest = format!("\"{}\"", "x".repeat(510));
         for etag in [
             "\"a\"",
             "VmbxF13QDusTgOCt8aoa0d2PQcnBOXeIxEqhw5aQ03o=",
             "1",
             "\"a,b\"",
+            &longest,
         ] {
             let mut session = session();
             session
@@ -359,7 +380,7 @@ mod receiving {
 
     #[test]
     fn other_content_is_refused() {
-        for content_type in ["text/html", "application/json", "text/plainer", "", "text"] {
+        for content_type in ["application/json", "text/plainer", "", "text"] {
             let mut session = session();
             let result = session.received(&answer(
                 200,
@@ -381,6 +402,39 @@ mod receiving {
                 found: "of no stated type".into()
             })
         );
+    }
+
+    /// As a network sends it that wants to be logged in to: no administrator of a server can mend
+    /// that.
+    #[test]
+    fn a_web_page_is_called_one() {
+        use crate::user_error::{Cause, ToUserError as _};
+        let page = |etag| {
+            let headers = [("Content-Type", "text/html; charset=utf-8"), etag];
+            answer(200, &headers, "<!DOCTYPE html><title>Welcome</title>")
+        };
+        for page in [page(("Server", "portal")), page(("ETag", "\"p\""))] {
+            let error = session().received(&page).unwrap_err();
+            assert_eq!(error, RendezvousApiError::WebPage);
+            assert_eq!(error.cause(), Cause::Network);
+            assert_eq!(session().sent(&page), Err(RendezvousApiError::WebPage));
+            assert_eq!(
+                created(&endpoint(), &page),
+                Err(RendezvousApiError::WebPage)
+            );
+        }
+        // What Twisted says of an answer without a body.
+        let accepted = answer(202, &[("Content-Type", "text/html"), ("ETag", "2")], "");
+        assert_eq!(session().sent(&accepted), Ok(Sent::Accepted));
+    }
+
+    /// Whatever a proxy did to the tag: neither device wrote it.
+    #[test]
+    fn the_empty_payload_of_the_beginning_is_nobodys() {
+        let mut session = session();
+        let empty = answer(200, &[TEXT, ("ETag", "2")], "");
+        assert_eq!(session.received(&empty), Ok(Received::Ours));
+        assert_eq!(seen(&mut session), "2");
     }
 
     #[test]
@@ -552,6 +606,42 @@ mod refusals {
     }
 
     #[test]
+    fn an_unknown_path_is_told_from_a_refusal() {
+        for (status, errcode, unknown) in [
+            (404, None, true),
+            (404, Some("M_NOT_FOUND"), true),
+            (400, Some("M_UNRECOGNIZED"), true),
+            (405, Some("M_UNRECOGNIZED"), true),
+            (403, Some("M_UNRECOGNIZED"), false),
+            (400, Some("M_UNKNOWN"), false),
+            (405, None, false),
+        ] {
+            let refused = RendezvousApiError::Refused {
+                status,
+                errcode: errcode.map(Into::into),
+                error: None,
+            };
+            assert_eq!(refused.is_unrecognized(), unknown, "{refused:?}");
+        }
+        assert!(!RendezvousApiError::Gone.is_unrecognized());
+    }
+
+    #[test]
+    fn whose_fault_it_is_and_what_to_do() {
+        for (status, advice) in [
+            (
+                503,
+                "Try again in a moment; if the problem persists, tell the server's administrator.",
+            ),
+            (403, "Tell the server's administrator."),
+        ] {
+            let error = both(&answer(status, &[], ""));
+            let told = UserError::new(Cause::RendezvousServer, error.to_string(), advice);
+            assert_eq!(UserError::from(error), told);
+        }
+    }
+
+    #[test]
     fn the_server_says_how_long_to_wait() {
         let after = |headers: &[(&str, &str)], body: &str| match both(&answer(429, headers, body)) {
             RendezvousApiError::RateLimited { retry_after } => retry_after,
@@ -605,10 +695,9 @@ mod refusals {
             ),
             (101, 101)
         );
-        assert_eq!(
-            json(format!(r#"{{"error":"{}"}}"#, "x".repeat(5000))),
-            (None, None)
-        );
+        let of_length = |n: usize| format!(r#"{{"error":"{}"}}"#, "x".repeat(n - 12));
+        assert!(matches!(json(of_length(4096)), (None, Some(_))));
+        assert_eq!(json(of_length(4097)), (None, None));
         assert_eq!(json(r#"{"errcode":7}"#.to_owned()), (None, None));
     }
 
@@ -686,6 +775,25 @@ mod lifetime {
             .unwrap();
         assert_eq!(sent.time_left(), left);
     }
+}
+
+/// `certainty` has the rows.
+#[test]
+fn a_write_without_an_answer_is_not_repeated() {
+    let (mut session, ours, another) = (session(), b"ours".to_vec().into(), "another".into());
+    assert!(!session.is_repeatable());
+    session.send(&ours).unwrap();
+    assert!(session.must_receive(&ours) && session.must_receive(&another));
+    assert!(!session.lacks_predecessor(&another), "nothing is bound");
+    session.found_nothing();
+    assert!(!session.must_receive(&ours) && !session.must_receive(&another));
+}
+
+#[test]
+fn debug_shows_no_session() {
+    let shown = format!("{:?}", joined().location());
+    let expected = "Url(SessionUrl(https://rz.example.com, [redacted]))";
+    assert_eq!(shown, expected);
 }
 
 #[test]

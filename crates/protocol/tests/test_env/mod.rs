@@ -86,6 +86,8 @@ pub struct End {
     /// What the existing device was told of the new one's ID.
     pub bound: Option<bool>,
     pub session_deleted: bool,
+    /// Who waited at its end until the other device has read.
+    pub awaited_reader: Vec<Role>,
 }
 
 impl End {
@@ -340,6 +342,7 @@ pub struct TestEnv {
     writes: Cell<usize>,
     ended: RefCell<Option<Ended>>,
     deleted: Cell<bool>,
+    awaited_reader: RefCell<Vec<Role>>,
     code: RefCell<Option<QrCode>>,
     digits: RefCell<Option<CheckCode>>,
     confirmed: Cell<bool>,
@@ -362,6 +365,7 @@ impl TestEnv {
             writes: Cell::default(),
             ended: RefCell::default(),
             deleted: Cell::default(),
+            awaited_reader: RefCell::default(),
             code: RefCell::default(),
             digits: RefCell::default(),
             confirmed: Cell::default(),
@@ -481,6 +485,7 @@ impl TestEnv {
             intruded: self.intruded.get(),
             bound: self.bound.get(),
             session_deleted: self.deleted.get(),
+            awaited_reader: self.awaited_reader.borrow().clone(),
         }
     }
 }
@@ -604,6 +609,7 @@ impl Host for SimulatedDevice {
     }
 
     async fn until_read(&self) {
+        self.world.awaited_reader.borrow_mut().push(self.role);
         let then = self.world.now.get() + 2;
         self.world
             .until(|world| (world.now.get() >= then || world.state().is_err()).then_some(()))

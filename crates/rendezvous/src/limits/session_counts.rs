@@ -1,16 +1,13 @@
 //! How many sessions there are, in total and per network. A session has a permit, and is counted
 //! until the permit is dropped.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-};
+use std::collections::HashMap;
 
 use super::{denied::Denied, network::Network};
+use crate::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 #[derive(Default)]
 pub(super) struct SessionCounts {
@@ -27,11 +24,12 @@ pub(super) struct NetworkQuota {
 }
 
 /// Permission for one session to live. Dropping it allows another one.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Permit {
     _counts: Option<Counts>,
 }
 
+#[derive(Debug)]
 struct Counts {
     all: Arc<AtomicUsize>,
     network: Option<Arc<AtomicUsize>>,
@@ -100,11 +98,5 @@ impl Drop for Counts {
         if let Some(network) = &self.network {
             network.fetch_sub(1, Relaxed);
         }
-    }
-}
-
-impl fmt::Debug for Permit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Permit")
     }
 }

@@ -85,13 +85,14 @@ fn with_port(text: &str) -> Option<IpAddr> {
     (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port)).then_some(address)
 }
 
-/// A number, or an obfuscated port (RFC 7239, section 6.3).
+/// A number of at most five digits, or an obfuscated port (RFC 7239, sections 6.2 and 6.3).
 fn is_port(text: &str) -> bool {
+    let digits = text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
     let obfuscated = |rest: &str| {
         rest.bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
-    text.parse::<u16>().is_ok()
+    (digits && text.parse::<u16>().is_ok())
         || text
             .strip_prefix('_')
             .is_some_and(|rest| !rest.is_empty() && obfuscated(rest))
@@ -139,6 +140,9 @@ mod tests {
             ("192.0.2.1:", None),
             ("192.0.2.1:65536", None),
             ("192.0.2.1:x", None),
+            ("192.0.2.1:+80", None),
+            ("[2001:db8::1]:+80", None),
+            ("192.0.2.1:000080", None),
             ("192.0.2.01", None),
             ("[192.0.2.1]", None),
             ("[2001:db8::1", None),

@@ -15,9 +15,7 @@ use crate::{
     store::{
         Store,
         id::{SessionApi, SessionId, WriteTag},
-        session::{
-            Errcodes, NewSession, ReadOutcome, SessionSnapshot, StoreChange, Write, WriteOutcome,
-        },
+        session::{Errcodes, NewSession, ReadOutcome, SessionSnapshot, Write, WriteOutcome},
         unavailable::Unavailable,
     },
 };
@@ -42,7 +40,10 @@ impl<S: Store> Rendezvous<S> {
             permit,
         };
         let session = self
-            .timed(StoreOperation::Create, self.0.store.create(id, new))
+            .timed(
+                StoreOperation::Create,
+                self.0.sessions.store.create(id, new),
+            )
             .await?;
         self.count_received(bytes);
         Ok((id, session))
@@ -51,7 +52,7 @@ impl<S: Store> Rendezvous<S> {
     /// Removes expired sessions before it gives up: that may free a permit.
     fn reserve(&self, client: ClientAddress) -> Result<Permit, Denied> {
         self.0.limiter.reserve(client).or_else(|_| {
-            self.0.store.sweep(Instant::now());
+            self.0.sessions.store.sweep(Instant::now());
             self.0.limiter.reserve(client)
         })
     }
@@ -73,7 +74,12 @@ impl<S: Store> Rendezvous<S> {
         time: Duration,
     ) -> Result<ReadOutcome, Unavailable> {
         let load = |now| self.load(id, seen, now);
-        let read = self.0.waiters.hold(id, Instant::now() + time, load).await;
+        let read = self
+            .0
+            .sessions
+            .waiters
+            .hold(id, Instant::now() + time, load)
+            .await;
         self.count_sent(read)
     }
 
@@ -88,7 +94,13 @@ impl<S: Store> Rendezvous<S> {
     ) -> Result<Option<SessionSnapshot>, Unavailable> {
         let load = |now| self.load(id, seen, now);
         let read = match max_wait {
-            Some(time) => self.0.waiters.hold(id, Instant::now() + time, load).await?,
+            Some(time) => {
+                self.0
+                    .sessions
+                    .waiters
+                    .hold(id, Instant::now() + time, load)
+                    .await?
+            }
             None => load(Instant::now()).await?,
         };
         let session = read.session();
@@ -113,8 +125,11 @@ impl<S: Store> Rendezvous<S> {
         seen: Option<WriteTag>,
         now: Instant,
     ) -> Result<ReadOutcome, Unavailable> {
-        self.timed(StoreOperation::Read, self.0.store.read(id, seen, now))
-            .await
+        self.timed(
+            StoreOperation::Read,
+            self.0.sessions.store.read(id, seen, now),
+        )
+        .await
     }
 
     pub(crate) async fn write(
@@ -127,29 +142,21 @@ impl<S: Store> Rendezvous<S> {
         let written = self
             .timed(
                 StoreOperation::Write,
-                self.0.store.write(id, expected, write),
+                self.0.sessions.write(id, expected, write),
             )
             .await?;
         if let WriteOutcome::Replaced(_) = written {
             self.count_received(bytes);
-            self.0.waiters.wake(StoreChange::One(id));
         }
         Ok(written)
     }
 
     pub(crate) async fn delete(&self, id: SessionId) -> Result<bool, Unavailable> {
-        let deleted = self
-            .timed(
-                StoreOperation::Delete,
-                self.0.store.delete(id, Instant::now()),
-            )
-            .await?;
-        // Nobody waits for a session that does not exist, and a made-up ID shares its shard with
-        // real sessions.
-        if deleted {
-            self.0.waiters.wake(StoreChange::One(id));
-        }
-        Ok(deleted)
+        self.timed(
+            StoreOperation::Delete,
+            self.0.sessions.delete(id, Instant::now()),
+        )
+        .await
     }
 
     async fn timed<T>(
@@ -197,7 +204,7 @@ impl<S: Store> Rendezvous<S> {
     pub(crate) async fn check_store(&self) -> Result<(), Unavailable> {
         let this = self.clone();
         let check = async move {
-            this.timed(StoreOperation::Check, this.0.store.check())
+            this.timed(StoreOperation::Check, this.0.sessions.store.check())
                 .await
         };
         self.0.readiness.check(check).await

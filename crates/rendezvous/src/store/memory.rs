@@ -4,10 +4,6 @@ use std::{
     collections::{BTreeSet, HashMap},
     convert::Infallible,
     future::pending,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
     time::Instant,
 };
 
@@ -17,7 +13,13 @@ use super::{
     session::{NewSession, ReadOutcome, SessionSnapshot, StoreChange, Write, WriteOutcome},
     unavailable::Unavailable,
 };
-use crate::limits::Permit;
+use crate::{
+    limits::Permit,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 /// How many shards there are, each with its own lock. A shard also grows on its own, so no request
 /// waits until a million sessions are moved.

@@ -20,8 +20,11 @@ each_store! {
 
 async fn it_lives_and_is_ready<S: TestStore>() {
     let server = TestServer::<S>::start().await;
-    for path in ["/health", "/ready"] {
-        assert_eq!(ask(&server, path).await.0, 200);
+    for (path, text) in [
+        ("/health", "the server is running\n"),
+        ("/ready", "the server is ready\n"),
+    ] {
+        assert_eq!(ask(&server, path).await, (200, text.to_owned()));
     }
     assert_eq!(
         ask(&server, "/rendezvous/x").await.0,
@@ -74,6 +77,7 @@ async fn what_happens_is_counted<S: TestStore>() {
         ("rendezvous_payload_received_bytes_total".to_owned(), 17.0),
         ("rendezvous_payload_sent_bytes_total".to_owned(), 10.0),
         ("rendezvous_sessions".to_owned(), 3.0),
+        ("rendezvous_sessions_expired_total".to_owned(), 0.0),
         (
             "rendezvous_request_duration_seconds_count{method=\"PUT\",revision=\"msc4108\"}"
                 .to_owned(),
@@ -111,11 +115,12 @@ async fn sessions_that_end_by_their_time_are_counted<S: TestStore>() {
             .await;
     let session = server.create("x").await;
     server.create("y").await;
-    server.delete(&session).await;
+    // On a busy machine its time is over first.
+    let deleted = server.delete(&session).await.status() == 204;
     server.until_empty().await;
     assert_eq!(
         metric(&server, "rendezvous_sessions_expired_total").await,
-        Some(1.0)
+        Some(if deleted { 1.0 } else { 2.0 })
     );
 }
 

@@ -94,6 +94,8 @@ faults! {
         "verification URIs are http: URIs on another host";
     VerificationUriScript = "uri-script", Authorization,
         "verification URIs are javascript: URIs";
+    VerificationUriElsewhere = "uri-elsewhere", Authorization,
+        "verification URIs are https: URIs on another site";
     ConsentDenied = "consent-denied", Authorization,
         "each sign-in is denied as if by the person (access_denied)";
     AuthorizationExpired = "authorization-expired", Authorization,

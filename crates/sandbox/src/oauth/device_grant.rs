@@ -95,6 +95,8 @@ fn verification_uri(state: &SandboxState) -> String {
         "javascript:alert(document.domain)//".to_owned()
     } else if state.faults.is_set(&Fault::VerificationUriNotHttps) {
         "http://not-https.example/link".to_owned()
+    } else if state.faults.is_set(&Fault::VerificationUriElsewhere) {
+        "https://id.elsewhere.example/link".to_owned()
     } else {
         format!("{}link", state.issuer)
     }

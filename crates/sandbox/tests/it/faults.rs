@@ -149,6 +149,10 @@ async fn verification_uris() {
     for (fault, scheme) in [
         (Fault::VerificationUriNotHttps, "http://not-https.example/"),
         (Fault::VerificationUriScript, "javascript:"),
+        (
+            Fault::VerificationUriElsewhere,
+            "https://id.elsewhere.example/",
+        ),
     ] {
         let env = faulty(fault).await;
         let client_id = env.client_id().await;

@@ -20,7 +20,7 @@ from .errors import (
     UnusableCode,
 )
 from .keys import BackupKey, CrossSigningKeys, Identity, Keys, Secrets, VerifiedDevice
-from .person import CallbackPerson, Code, Person
+from .person import CallbackPerson, Code, ConsentLink, Person
 from .session import RestoredKeys, Session, Token
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "CallbackPerson",
     "Cancelled",
     "Code",
+    "ConsentLink",
     "CrossSigningKeys",
     "Declined",
     "Granted",

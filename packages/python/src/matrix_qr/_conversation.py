@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from . import _helper, _program
 from .errors import HelperError
 from .keys import BackupKey, Keys, VerifiedDevice
-from .person import Code, Person
+from .person import Code, ConsentLink, Person
 
 StrPath = str | os.PathLike[str]
 T = TypeVar("T")
@@ -88,7 +88,8 @@ async def _enter_check_code(person: Person, _params: dict[str, Any]) -> dict[str
 
 
 async def _open_link(person: Person, params: dict[str, Any]) -> dict[str, bool]:
-    return {"opened": await person.open_link(params["link"], params["host"])}
+    link = ConsentLink(params["link"], params["host"], params["warning"])
+    return {"opened": await person.open_link(link)}
 
 
 async def _confirm_user(person: Person, params: dict[str, Any]) -> dict[str, bool]:

@@ -11,7 +11,7 @@ import textwrap
 from typing import Any
 
 from ._text import harmless
-from .person import Code
+from .person import Code, ConsentLink
 
 
 class TerminalPerson:
@@ -26,7 +26,7 @@ class TerminalPerson:
         self._asking = asyncio.Lock()
 
     async def confirm_own_device(self, warning: str) -> bool:
-        _say("Before you sign in another device:\n" + textwrap.fill(_harmless(warning), 76))
+        _say("Before you sign in another device:\n" + textwrap.fill(harmless(warning), 76))
         return await self._agrees(
             "Is the new device yours, and did you start this yourself? [y/N] "
         )
@@ -49,11 +49,13 @@ class TerminalPerson:
                 return digits
             prompt = "That is not two digits. Type both, including a leading zero: "
 
-    async def open_link(self, link: str, host: str) -> bool:
+    async def open_link(self, link: ConsentLink) -> bool:
         _say(
-            "To sign in the new device, agree on this page of your authorization server:\n"
-            f"  host  {harmless(host)}\n  link  {harmless(link)}"
+            "To sign in the new device, agree on a page of this host, and of no other:\n\n"
+            f"    {harmless(link.host)}\n\n  link  {harmless(link.url)}"
         )
+        if link.warning is not None:
+            _say("Warning:\n" + textwrap.fill(harmless(link.warning), 76))
         return await self._agrees("Will you open it? [y/N] ")
 
     async def confirm_user(self, user_id: str) -> bool:
@@ -65,6 +67,8 @@ class TerminalPerson:
     async def progress(self, event: dict[str, Any]) -> None:
         match event:
             case {"event": "user_code", "user_code": code}:
+                if warning := event.get("warning"):
+                    _say("Warning:\n" + textwrap.fill(harmless(warning), 76))
                 _say("The page where you agree may ask for this code:\n" + _boxed(code))
             case {"event": "backup", "connected": False, "why": why}:
                 _say(f"Warning: the key backup is not used: {harmless(why)}.")

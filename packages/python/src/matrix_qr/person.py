@@ -22,6 +22,20 @@ class Code:
     svg: str
 
 
+@dataclass(frozen=True)
+class ConsentLink:
+    """The page where the person agrees to the sign-in."""
+
+    #: The whole link.
+    url: str
+    #: Its host, to be compared with what the browser shows. In ASCII: a name with other letters is
+    #: in Punycode.
+    host: str
+    #: What the person must know first; `None` if the page is on the site of the account's
+    #: homeserver or of its authorization server.
+    warning: str | None
+
+
 class Person(Protocol):
     """Shows codes, asks a person, and shows progress. An exception ends the sign-in.
 
@@ -47,8 +61,9 @@ class Person(Protocol):
         """The two digits that the other device shows. There is one attempt."""
         ...
 
-    async def open_link(self, link: str, host: str) -> bool:
-        """Existing device: shows the consent page. `False`: the person refuses."""
+    async def open_link(self, link: ConsentLink) -> bool:
+        """Existing device: shows the host and the warning of the consent page, and opens it if the
+        person agrees. `False`: the person refuses."""
         ...
 
     async def confirm_user(self, user_id: str) -> bool:
@@ -78,7 +93,7 @@ class CallbackPerson:
         show_code: Callable[[Code], Awaitable[None] | None] | None = None,
         show_check_code: Callable[[str], Awaitable[None] | None] | None = None,
         enter_check_code: Callable[[], str | Awaitable[str]] | None = None,
-        open_link: Callable[[str, str], bool | Awaitable[bool]] | None = None,
+        open_link: Callable[[ConsentLink], bool | Awaitable[bool]] | None = None,
         confirm_user: Callable[[str], bool | Awaitable[bool]] | None = None,
         progress: Callable[[dict[str, Any]], Awaitable[None] | None] | None = None,
     ) -> None:
@@ -102,8 +117,8 @@ class CallbackPerson:
     async def enter_check_code(self) -> str:
         return await _result(_given(self._enter_check_code, "enter_check_code")())
 
-    async def open_link(self, link: str, host: str) -> bool:
-        return await _result(_given(self._open_link, "open_link")(link, host))
+    async def open_link(self, link: ConsentLink) -> bool:
+        return await _result(_given(self._open_link, "open_link")(link))
 
     async def confirm_user(self, user_id: str) -> bool:
         return await _result(_given(self._confirm_user, "confirm_user")(user_id))

@@ -75,3 +75,27 @@ fn an_error_quotes_nothing() {
     let read = request(r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"key":"secret"}}"#);
     assert!(!format!("{read:?}").contains("secret"));
 }
+
+/// serde quotes names and values, and JSON does not escape all characters that drive a terminal.
+#[test]
+fn what_the_caller_wrote_is_harmless_in_an_error() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Params {}
+    let message = |error: RpcError| {
+        let error = serde_json::to_value(error).unwrap();
+        error["message"].as_str().unwrap().to_owned()
+    };
+    let line =
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"a\u{9b}2J\u{202e}\":1}}";
+    let unknown = message(request(line).params::<Params>().unwrap_err());
+    assert!(
+        unknown.starts_with("unknown field `a\u{fffd}2J\u{fffd}`"),
+        "{unknown}"
+    );
+    let method = message(RpcError::no_such_method(&"\u{9b}m".repeat(1000)));
+    assert!(
+        method.chars().count() < 150 && !method.contains(char::is_control),
+        "{method}"
+    );
+}

@@ -172,11 +172,17 @@ async fn lost_connections_and_error_pages_are_survived_with_growing_pauses() {
 /// has.
 #[tokio::test(start_paused = true)]
 async fn a_token_whose_answer_was_lost_is_named() {
-    let (outcome, _) = play(&authorization(300, 5), vec![lost(), error("invalid_grant")]).await;
-    assert!(
-        matches!(outcome, TokenOutcome::Failed(OAuthError::TokenLost)),
-        "{outcome:?}"
-    );
+    let too_large = HttpError::TooLarge {
+        host: "a.example".to_owned(),
+        limit: 1,
+    };
+    for lost in [lost(), Err(too_large.into())] {
+        let (outcome, _) = play(&authorization(300, 5), vec![lost, error("invalid_grant")]).await;
+        assert!(
+            matches!(outcome, TokenOutcome::Failed(OAuthError::TokenLost)),
+            "{outcome:?}"
+        );
+    }
 }
 
 /// A pause after a lost connection is never shorter than what the server asked for.

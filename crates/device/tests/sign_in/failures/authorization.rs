@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matrix_qr_device::Opening;
+use matrix_qr_device::{Granted, Opening};
 use matrix_qr_protocol::{
     error::{Cause, Error},
     login::message::Reason,
@@ -15,7 +15,7 @@ use crate::{
     fault_proxy::Fate,
     meeting::{Digits, Meeting, Plan, When},
     paths::assert_complete,
-    scripted_peer::existing_device_against,
+    scripted_peer::{existing_device_against, existing_device_with},
     test_env::{SignInEnd, TestEnv},
 };
 
@@ -98,6 +98,60 @@ async fn a_link_that_is_not_https() {
 
 async fn a_link_that_is_a_script() {
     unusable_link(Fault::VerificationUriScript, "a_link_that_is_a_script").await;
+}
+
+/// A new device that is not ours decides what the existing device opens.
+async fn asked_to_open(
+    link: &str,
+    opening: Opening,
+) -> (TestEnv, Result<Granted, Error>, Vec<String>) {
+    let world = TestEnv::start().await;
+    let plan = Plan {
+        decision: None,
+        opening,
+        require_bound_device: false,
+        ..Plan::shown_by(Role::Existing)
+    };
+    let (result, told, _) = existing_device_with(&world, &plan, async |peer, _| {
+        peer.say(wish("PUPPETDEVICE", link)).await;
+        peer.hear().await
+    })
+    .await;
+    let of_existing = told.into_iter().filter(|(role, _)| *role == Role::Existing);
+    (world, result, of_existing.map(|(_, told)| told).collect())
+}
+
+/// What looks like a host is a user name.
+async fn a_link_with_a_user_name() {
+    let link = "https://127.0.0.1@id.example.org/link";
+    let (world, result, told) = asked_to_open(link, Opening::Opened).await;
+    let error = result.unwrap_err();
+    let row = Row::of("a_link_with_a_user_name");
+    assert_told(&world, &error, &row.existing);
+    assert!(!told.contains(&"asked to open".to_owned()), "{told:?}");
+}
+
+/// The person is told, and decides.
+#[tokio::test]
+async fn a_page_of_another_site_comes_with_a_warning() {
+    let (_, result, told) = asked_to_open("https://id.example.org/", Opening::Refused).await;
+    assert_eq!(result.unwrap_err(), Error::LinkRefused);
+    let warning = told
+        .iter()
+        .skip_while(|what| *what != "asked to open")
+        .nth(1);
+    let warning = warning.unwrap();
+    assert!(
+        warning.starts_with("id.example.org belongs neither to your homeserver (127.0.0.1) nor"),
+        "{told:?}"
+    );
+
+    let world = TestEnv::start().await;
+    let end = world.sign_in(&Plan::shown_by(Role::New)).await;
+    assert!(end.new.is_ok());
+    let warned = |(_, what): &(_, String)| what.contains("belongs neither");
+    assert!(was_told(&end, Role::Existing, "asked to open"));
+    assert!(!end.told.iter().any(warned) && !end.printed.contains("belongs neither"));
 }
 
 /// The existing device relies on no other device for this.
@@ -324,6 +378,7 @@ each_revision![
     wrong_digits,
     a_link_that_is_not_https,
     a_link_that_is_a_script,
+    a_link_with_a_user_name,
     a_link_that_a_dishonest_device_sends,
     the_link_is_refused,
     the_browser_fails,

@@ -86,7 +86,7 @@ fn a_read_finds_a_payload() {
 
 /// After an attempt to write "ours" that has come this far.
 fn writes_after(write: WriteCertainty) -> OwnWrites {
-    let mut writes = OwnWrites::new();
+    let mut writes = OwnWrites::joined();
     writes.begin(&"ours".into());
     writes.write = write;
     writes

@@ -239,6 +239,26 @@ mod receiving {
     use super::*;
 
     #[test]
+    fn an_answer_of_32_kib_is_read_and_no_longer_one() {
+        let of_length = |n| answer(200, &[], format!("{:n$}", r#"{"create_available":true}"#));
+        assert_eq!(discovered(&of_length(MAX_ANSWER_BYTES)), Ok(true));
+        assert_eq!(
+            discovered(&of_length(MAX_ANSWER_BYTES + 1)),
+            Err(RendezvousApiError::Malformed {
+                what: "it is larger than a payload can be"
+            })
+        );
+        assert_eq!(MAX_ANSWER_BYTES, 32_768);
+    }
+
+    #[test]
+    fn the_same_session_has_two_names() {
+        let other = Location::Id(id().under(Prefix::Unstable));
+        assert_ne!(joined().location(), other);
+        assert_eq!(joined().location().under_other_names(), Some(other));
+    }
+
+    #[test]
     fn only_a_request_that_may_wait_says_what_was_seen() {
         for (session, wait) in [(joined(), None), (joined(), Some(30)), (session(), None)] {
             let request = session.receive(wait);
@@ -382,6 +402,21 @@ mod receiving {
 
 mod sending {
     use super::*;
+
+    /// `certainty` has the rows.
+    #[test]
+    fn a_write_without_an_answer_is_repeated_and_another_is_not_written() {
+        let (mut session, ours) = (session(), payload("ours", at("one")));
+        let another = payload("another", at("one"));
+        assert!(session.is_repeatable());
+        assert!(!session.must_receive(&another) && !session.lacks_predecessor(&another));
+        session.send(&ours).unwrap();
+        assert!(!session.must_receive(&ours) && session.must_receive(&another));
+        assert!(!session.lacks_predecessor(&ours) && session.lacks_predecessor(&another));
+        assert!(!session.take_landed(&ours));
+        session.found_nothing();
+        assert!(!session.must_receive(&another) && !session.lacks_predecessor(&another));
+    }
 
     #[test]
     fn the_request_names_what_the_payload_is_bound_to() {

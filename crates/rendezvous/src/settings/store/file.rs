@@ -31,27 +31,27 @@ pub(crate) struct StoreFile {
 
 impl StoreFile {
     /// As [`StoreSetting::from_argument`].
-    pub(in crate::settings) fn from_argument(path: OsString) -> Self {
+    pub(in super::super) fn from_argument(path: OsString) -> Self {
         Self {
             path: path.into(),
             source: SettingSource::Flag,
         }
     }
 
-    pub(in crate::settings) fn set_source(&mut self, source: SettingSource) {
+    pub(in super::super) fn set_source(&mut self, source: SettingSource) {
         self.source = source;
     }
 }
 
 impl StoreFile {
-    pub(in crate::settings) fn origin(&self, name: &'static str) -> SettingOrigin {
+    pub(in super::super) fn origin(&self, name: &'static str) -> SettingOrigin {
         SettingOrigin {
             name,
             source: self.source.clone(),
         }
     }
 
-    pub(in crate::settings) fn parse_url(
+    pub(in super::super) fn parse_url(
         &self,
         warnings: &mut Vec<String>,
     ) -> Result<StoreUrl, SettingsError> {
@@ -68,10 +68,7 @@ impl StoreFile {
     }
 
     #[cfg(feature = "redis")]
-    pub(in crate::settings) fn read_pem(
-        &self,
-        name: &'static str,
-    ) -> Result<Vec<u8>, SettingsError> {
+    pub(in super::super) fn read_pem(&self, name: &'static str) -> Result<Vec<u8>, SettingsError> {
         self.read(name, LONGEST_PEM)
     }
 
@@ -94,7 +91,7 @@ impl StoreFile {
         Ok(text)
     }
 
-    pub(in crate::settings) fn warn_if_readable_by_all(
+    pub(in super::super) fn warn_if_readable_by_all(
         &self,
         name: &'static str,
         warnings: &mut Vec<String>,

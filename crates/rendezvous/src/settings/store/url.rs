@@ -16,7 +16,7 @@ pub(crate) enum StoreUrl {
 }
 
 impl StoreUrl {
-    pub(in crate::settings) fn parse(text: &[u8]) -> Result<Self, String> {
+    pub(in super::super) fn parse(text: &[u8]) -> Result<Self, String> {
         match str::from_utf8(text) {
             Err(_) => Err("it is not UTF-8".to_owned()),
             Ok("memory") => Ok(Self::Memory),
@@ -38,7 +38,7 @@ impl StoreUrl {
         Err("it must be `memory`: this program was built without Redis".to_owned())
     }
 
-    pub(in crate::settings) fn has_secret(&self) -> bool {
+    pub(in super::super) fn has_secret(&self) -> bool {
         match self {
             Self::Memory => false,
             #[cfg(feature = "redis")]
@@ -47,7 +47,7 @@ impl StoreUrl {
     }
 
     #[cfg(feature = "redis")]
-    pub(in crate::settings) fn has_tls(&self) -> bool {
+    pub(in super::super) fn has_tls(&self) -> bool {
         matches!(self, Self::Redis(url) if url.has_tls())
     }
 }

@@ -41,6 +41,16 @@ impl ReconnectBackoff {
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn only_who_has_failed_waits() {
+        let (mut backoff, start) = (ReconnectBackoff::default(), Instant::now());
+        backoff.wait().await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        backoff.failed();
+        backoff.wait().await;
+        assert_eq!(start.elapsed(), SHORTEST);
+    }
+
     #[test]
     fn pauses_grow_and_stay_bounded() {
         let mut backoff = ReconnectBackoff::default();

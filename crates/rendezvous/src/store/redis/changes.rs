@@ -92,7 +92,36 @@ async fn is_alive(sink: &mut PubSubSink) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use redis::RedisConnectionInfo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
     use super::*;
+
+    /// A Redis that takes every command and answers to all of them, or to all but `PING`.
+    async fn play_redis(mut stream: DuplexStream, answers_pings: bool) {
+        let mut commands = [0; 1024];
+        while let Ok(length @ 1..) = stream.read(&mut commands).await {
+            let commands = String::from_utf8_lossy(&commands[..length]);
+            let setup = commands.matches("\r\nCLIENT\r\n").count();
+            let pings = commands.matches("\r\nPING\r\n").count();
+            let pings = if answers_pings { pings } else { 0 };
+            let answer = "+OK\r\n".repeat(setup) + &"+PONG\r\n".repeat(pings);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_does_not_answer_is_lost() {
+        for alive in [true, false] {
+            let (ours, theirs) = duplex(1024);
+            tokio::spawn(play_redis(theirs, alive));
+            let info = RedisConnectionInfo::default();
+            let subscription = PubSub::new(&info, ours).await.unwrap();
+            let (mut sink, _messages) = subscription.split();
+            assert_eq!(is_alive(&mut sink).await, alive);
+        }
+    }
 
     #[test]
     fn own_messages_are_decoded_and_no_others() {

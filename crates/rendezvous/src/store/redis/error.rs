@@ -31,3 +31,30 @@ fn code(error: &RedisError) -> String {
         .next()
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn what_the_library_finds_out_has_a_code_too() {
+        for (kind, code) in [
+            (ErrorKind::AuthenticationFailed, "WRONGPASS"),
+            (ErrorKind::MasterNameNotFoundBySentinel, "MASTERDOWN"),
+            (ErrorKind::ClusterConnectionNotFound, "CLUSTERDOWN"),
+            (ErrorKind::UnexpectedReturnType, "other"),
+        ] {
+            let error = RedisError::from((kind, "said by the library"));
+            assert_eq!(unavailable(&error).code(), code, "{kind:?}");
+        }
+        for (kind, code) in [
+            (io::ErrorKind::TimedOut, "timeout"),
+            (io::ErrorKind::ConnectionRefused, "io"),
+        ] {
+            let error = RedisError::from(io::Error::from(kind));
+            assert_eq!(unavailable(&error).code(), code, "{kind:?}");
+        }
+    }
+}

@@ -10,23 +10,21 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use redis::{
     ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError, RedisResult,
     ServerErrorKind, aio::SendError,
 };
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout},
-};
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     backoff::ReconnectBackoff,
     connector::{Connection, Connector},
     error::unavailable,
 };
+use crate::log_throttle::LogThrottle;
 
 /// The time limit of a command once it is its turn, including opening the connection.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
@@ -47,7 +45,7 @@ pub(super) struct SharedConnection {
     turns: Semaphore,
     /// Locked while connecting, so that only one task connects.
     connecting: tokio::sync::Mutex<ReconnectBackoff>,
-    last_logged: Mutex<Option<Instant>>,
+    errors: LogThrottle,
 }
 
 #[derive(Clone)]
@@ -63,7 +61,7 @@ impl SharedConnection {
             live: Mutex::default(),
             turns: Semaphore::new(CONCURRENT),
             connecting: tokio::sync::Mutex::default(),
-            last_logged: Mutex::default(),
+            errors: LogThrottle::every(LOG_INTERVAL),
         }
     }
 
@@ -149,14 +147,9 @@ impl SharedConnection {
         if is_unknown_script(error) {
             return;
         }
-        let mut last_logged = self
-            .last_logged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if last_logged.is_some_and(|last| last.elapsed() < LOG_INTERVAL) {
+        if self.errors.due(Instant::now()).is_none() {
             return;
         }
-        *last_logged = Some(Instant::now());
         let code = unavailable(error).code();
         if error.is_io_error() {
             tracing::warn!(%error, code, "Redis cannot be reached");
@@ -181,4 +174,24 @@ fn needs_new_connection(error: &RedisError) -> bool {
     error.is_unrecoverable_error()
         || error.is_timeout()
         || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_connection_helps_if_this_one_is_lost_or_silent_or_leads_to_a_replica() {
+        let io = |kind| RedisError::from(io::Error::from(kind));
+        let server = |kind| RedisError::from((ErrorKind::Server(kind), "said by Redis"));
+        for (error, helps) in [
+            (io(io::ErrorKind::BrokenPipe), true),
+            (io(io::ErrorKind::PermissionDenied), false),
+            (too_slow(), true),
+            (server(ServerErrorKind::ReadOnly), true),
+            (server(ServerErrorKind::NoScript), false),
+        ] {
+            assert_eq!(needs_new_connection(&error), helps, "{error:?}");
+        }
+    }
 }

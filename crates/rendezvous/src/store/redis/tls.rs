@@ -146,3 +146,19 @@ pub(super) fn choose_provider() {
         let _ = aws_lc_rs::default_provider().install_default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_key() {
+        let client = ClientCertificate {
+            chain: b"chain".to_vec(),
+            key: Zeroizing::new(b"key".to_vec()),
+        };
+        assert_eq!(format!("{client:?}"), "ClientCertificate { .. }");
+        let certificates = RedisCertificates::default();
+        assert_eq!(format!("{certificates:?}"), "RedisCertificates { .. }");
+    }
+}

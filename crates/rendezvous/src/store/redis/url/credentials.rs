@@ -53,7 +53,7 @@ fn escaped(rest: &[u8]) -> Result<(u8, &[u8]), RedisUrlError> {
             .and_then(|digit| u8::try_from(digit).ok())
     };
     Ok((
-        digit(high).ok_or(WRONG)? << 4 | digit(low).ok_or(WRONG)?,
+        digit(high).ok_or(WRONG)? * 16 + digit(low).ok_or(WRONG)?,
         after,
     ))
 }

@@ -1,0 +1,527 @@
+//! A homeserver and an authorization server that are hostile, or out of order in every way, against
+//! two whole devices: what each of their answers can do, at each request of each role.
+//!
+//! Whatever it is: a good end or one clear sentence on each side, within a bound, and nothing half
+//! made.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{Response, header},
+};
+use futures_util::stream;
+use matrix_qr_device::session::SessionDir;
+use matrix_qr_protocol::{
+    error::{Cause, Error},
+    login::message::Reason,
+    revision::Role,
+};
+use matrix_qr_sandbox::{Fault, Options, RecordedUpload};
+use serde_json::{Value, json};
+
+use crate::{
+    failures::{assert_no_new_device, assert_no_session, uploads, was_told},
+    fault_proxy::FaultProxy,
+    meeting::{Meeting, Plan, When},
+    paths::assert_complete,
+    test_env::{SignInEnd, TestEnv},
+};
+
+/// How long a session lives here.
+const SESSION: Duration = Duration::from_secs(30);
+/// The longest time from the beginning of a sign-in to its end on both sides: half a minute before
+/// there is a session, the session, and half a minute to take back what there is; and as much again
+/// as a busy machine may need.
+const BOUND: Duration = Duration::from_secs(110);
+
+/// Two devices, and what forges and changes the answers of their servers.
+async fn hostile_world() -> TestEnv {
+    let options = Options {
+        session_lifetime: SESSION,
+        ..Options::default()
+    };
+    TestEnv::with_fault_proxy_and(options).await
+}
+
+/// A request that a role sends to one of the two servers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct RoleRequest {
+    by_existing: bool,
+    /// The method and the path, without the ID of a device.
+    name: String,
+}
+
+impl RoleRequest {
+    fn of(name: &str, token: Option<&str>, existing_token: &str) -> Self {
+        let name = match name.split_once("/devices/") {
+            Some((before, _)) => format!("{before}/devices/"),
+            None => name.to_owned(),
+        };
+        Self {
+            by_existing: token == Some(existing_token),
+            name,
+        }
+    }
+}
+
+fn proxy(world: &TestEnv) -> &FaultProxy {
+    world.fault_proxy.as_ref().unwrap()
+}
+
+fn existing_token(world: &TestEnv) -> String {
+    let session = SessionDir::new(world.existing_dir()).load().unwrap();
+    session.user.access_token.expose().to_owned()
+}
+
+/// Every request of a sign-in to the two servers. Those to the rendezvous session are not theirs.
+async fn requests() -> BTreeSet<RoleRequest> {
+    let world = TestEnv::with_fault_proxy().await;
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let (notes, existing) = (seen.clone(), existing_token(&world));
+    proxy(&world).forge(move |name, token| {
+        let request = RoleRequest::of(name, token, &existing);
+        if !name.contains("rendezvous") {
+            notes.lock().unwrap().insert(request);
+        }
+        None
+    });
+    let end = world.sign_in(&Plan::shown_by(Role::New)).await;
+    assert_complete(&world, &end).await;
+    let seen = seen.lock().unwrap().clone();
+    assert!(seen.len() > 10, "{seen:?}");
+    seen
+}
+
+type Forged = fn() -> Response<Body>;
+
+/// At each request of each role, in a sign-in of its own, the answer is this one.
+async fn at_each_request(forged: Forged) {
+    let left = Mutex::new(VecDeque::from_iter(requests().await));
+    let lane = async || {
+        let mut world = hostile_world().await;
+        loop {
+            let Some(request) = left.lock().unwrap().pop_front() else {
+                return;
+            };
+            if !Box::pin(at_request(&world, &request, forged)).await {
+                world = hostile_world().await;
+            }
+        }
+    };
+    // Most of the time is spent waiting.
+    tokio::join!(
+        Box::pin(lane()),
+        Box::pin(lane()),
+        Box::pin(lane()),
+        Box::pin(lane()),
+    );
+}
+
+/// Whether the account is afterwards as it was before.
+async fn at_request(world: &TestEnv, request: &RoleRequest, forged: Forged) -> bool {
+    let (meant, existing) = (request.clone(), existing_token(world));
+    proxy(world)
+        .forge(move |name, token| (RoleRequest::of(name, token, &existing) == meant).then(forged));
+    let begin = Instant::now();
+    let end = world.sign_in(&Plan::shown_by(Role::New)).await;
+    assert!(begin.elapsed() < BOUND, "{request:?}");
+    proxy(world).be_honest();
+    assert_sound(world, &end, &format!("{request:?}")).await
+}
+
+/// All or nothing, and said in one clear sentence on each side.
+async fn assert_sound(world: &TestEnv, end: &SignInEnd, why: &str) -> bool {
+    let sides = [
+        (Role::New, end.new.as_ref().err()),
+        (Role::Existing, end.existing.as_ref().err()),
+    ];
+    for (role, error) in sides {
+        // One that got no code to scan did not begin.
+        if let (Some(error), true) = (error, was_told(end, role, "Checking")) {
+            assert_clear(error, why);
+        }
+    }
+    assert_eq!(end.record.unsigned_moments, 0, "{why}");
+    assert_no_session(end).await;
+    // Whatever the servers said, this device is what it was.
+    world.existing.check_cross_signing().await.unwrap();
+    if end.new.is_ok() {
+        let new = world.reopen_new().await;
+        assert!(new.verification().await.unwrap().verified, "{why}");
+        new.log_out().await.unwrap();
+        return true;
+    }
+    // The other one may have stopped looking before, and says then that it saw nothing.
+    let seen = end.existing.as_ref().is_ok_and(|granted| granted.verified);
+    assert!(!seen, "{why}: {:?}", end.told);
+    if was_told(end, Role::New, "DeviceLeft") {
+        let of_it = |upload: &RecordedUpload| end.record.devices.contains(&upload.device_id);
+        let uploads = end.record.key_uploads.iter().filter(|upload| of_it(upload));
+        assert_eq!(uploads.count(), 1, "{why}: it has no keys");
+        return false;
+    }
+    assert_no_new_device(world, end);
+    true
+}
+
+fn assert_clear(error: &Error, why: &str) {
+    for sentence in [error.to_string(), error.advice().to_owned()] {
+        assert!(
+            (10..400).contains(&sentence.len()) && !sentence.contains(char::is_control),
+            "{why}: {sentence:?}"
+        );
+        assert!(!sentence.contains("hostile"), "{why}: {sentence:?}");
+    }
+    let accused = [Cause::ThirdParty, Cause::RendezvousServer];
+    assert!(!accused.contains(&error.cause()), "{why}: {error:?}");
+}
+
+fn page(status: u16) -> Response<Body> {
+    let page = "<!DOCTYPE html><html><body>hostile</body></html>";
+    Response::builder()
+        .status(status)
+        .header(header::CONTENT_TYPE, "text/html")
+        .header(header::LOCATION, "http://127.0.0.1:1/hostile")
+        .header(header::RETRY_AFTER, u64::MAX)
+        .body(page.into())
+        .unwrap()
+}
+
+fn json_of(text: String) -> Response<Body> {
+    Response::builder()
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(text.into())
+        .unwrap()
+}
+
+/// More and more of it, until nobody reads any more.
+fn endless(chunk: &'static str, pause: Duration) -> Response<Body> {
+    let chunks = stream::unfold((), move |()| async move {
+        tokio::time::sleep(pause).await;
+        Some((
+            Ok::<_, std::io::Error>(Bytes::from_static(chunk.as_bytes())),
+            (),
+        ))
+    });
+    Response::builder()
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from_stream(chunks))
+        .unwrap()
+}
+
+const MUCH: &str = match std::str::from_utf8(&[b' '; 1 << 16]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
+
+#[tokio::test]
+async fn a_page_with_a_success() {
+    at_each_request(|| page(200)).await;
+}
+
+#[tokio::test]
+async fn a_redirection() {
+    at_each_request(|| page(307)).await;
+}
+
+#[tokio::test]
+async fn a_page_that_asks_for_a_password() {
+    at_each_request(|| page(401)).await;
+}
+
+#[tokio::test]
+async fn a_page_that_forbids() {
+    at_each_request(|| page(403)).await;
+}
+
+#[tokio::test]
+async fn a_page_that_was_not_found() {
+    at_each_request(|| page(404)).await;
+}
+
+#[tokio::test]
+async fn a_page_that_asks_to_wait_for_ever() {
+    at_each_request(|| page(429)).await;
+}
+
+#[tokio::test]
+async fn a_page_of_a_server_that_is_out_of_order() {
+    at_each_request(|| page(503)).await;
+}
+
+#[tokio::test]
+async fn an_answer_without_end() {
+    at_each_request(|| endless(MUCH, Duration::ZERO)).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_drips() {
+    at_each_request(|| endless(" ", Duration::from_millis(200))).await;
+}
+
+#[tokio::test]
+async fn json_that_is_deep() {
+    at_each_request(|| json_of("[".repeat(50_000))).await;
+    at_each_request(|| {
+        json_of(format!(
+            "{}1{}",
+            r#"{"a":"#.repeat(10_000),
+            "}".repeat(10_000)
+        ))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn json_of_nothing() {
+    at_each_request(|| json_of("{}".to_owned())).await;
+}
+
+/// Two devices at honest servers, until this changes what one of them answers.
+async fn changed(
+    world: &TestEnv,
+    at: When,
+    change: impl FnMut(&str, &mut Value) + Send + 'static,
+) -> SignInEnd {
+    let misbehave = async |meeting: &Meeting| {
+        meeting.until(&at).await;
+        proxy(world).change(change);
+    };
+    let plan = Plan::shown_by(Role::New);
+    let end = world.sign_in_while(&plan, misbehave).await;
+    proxy(world).be_honest();
+    end
+}
+
+const BEGIN: When = When::Told(Role::Existing, "Session");
+
+async fn an_account_whose_name_cannot_be_shown() {
+    let world = TestEnv::with_fault_proxy().await;
+    for name in ["@al\u{1b}[2Jice:a.example", "@al\nice:a.example"] {
+        let end = changed(&world, BEGIN, move |request, answer| {
+            if request.ends_with("/whoami") {
+                answer["user_id"] = json!(name);
+            }
+        })
+        .await;
+        let Err(Error::NotAuthorized(trouble)) = &end.new else {
+            panic!("{:?}", end.new)
+        };
+        assert_eq!(trouble.cause, Cause::Homeserver);
+        assert!(trouble.what.contains("an invalid user ID"), "{trouble:?}");
+        for never in ["Account", "asked for account", "sent m.login.success"] {
+            assert!(!was_told(&end, Role::New, never), "{:?}", end.told);
+        }
+        assert!(assert_sound(&world, &end, name).await);
+    }
+    assert_eq!(world.sandbox.record().revocations.len(), 2);
+}
+
+/// What the server gives as a token is no token: it may have given one, and the person is told of
+/// the device.
+async fn a_token_that_cannot_be_used() {
+    let changes: [fn(&mut Value); 4] = [
+        |answer| answer["token_type"] = json!("mac"),
+        |answer| answer["access_token"] = json!("a b"),
+        |answer| answer["access_token"] = json!(7),
+        |answer| answer["padding"] = json!(" ".repeat(1 << 20)),
+    ];
+    for change in changes {
+        let world = TestEnv::with_fault_proxy().await;
+        let end = changed(&world, BEGIN, move |request, answer| {
+            if request == "POST /oauth2/token" && answer.get("access_token").is_some() {
+                change(answer);
+            }
+        })
+        .await;
+        let Err(Error::NotAuthorized(trouble)) = &end.new else {
+            panic!("{:?}", end.new)
+        };
+        assert_eq!(trouble.cause, Cause::AuthorizationServer);
+        let left = end.record.devices.iter();
+        let left: Vec<_> = left
+            .filter(|id| !end.record.bootstrap.contains(id))
+            .collect();
+        let [left] = left.as_slice() else {
+            panic!("one device is left: {left:?}")
+        };
+        let says = format!("and the device {left} ");
+        assert!(trouble.what.contains(&says), "{trouble:?}");
+        assert!(trouble.what.ends_with(" left behind"), "{trouble:?}");
+        assert!(was_told(&end, Role::New, "DeviceLeft"), "{:?}", end.told);
+        assert!(!assert_sound(&world, &end, &says).await);
+        assert!(!world.new_dir().exists());
+    }
+}
+
+/// It is what the account's devices trust, at every moment.
+async fn another_identity_at_each_moment() {
+    let world = TestEnv::with_fault_proxy().await;
+    for moment in [
+        When::Told(Role::Existing, "Session"),
+        When::Told(Role::Existing, "secure"),
+        When::Told(Role::Existing, "LookingForDevice"),
+        When::Told(Role::Existing, "DeviceFound"),
+        When::Told(Role::Existing, "SharingSecrets"),
+        When::Told(Role::Existing, "sent m.login.secrets"),
+        When::Told(Role::New, "ImportingSecrets"),
+    ] {
+        let reset = async |meeting: &Meeting| {
+            meeting.until(&moment).await;
+            world.sandbox.faults().set(Fault::WrongIdentity);
+        };
+        let end = world.sign_in_while(&Plan::shown_by(Role::New), reset).await;
+        world.sandbox.faults().clear();
+        if let Err(error) = &end.new {
+            let refused = matches!(
+                error,
+                Error::SecretsRefused(_) | Error::Peer(Reason::UserCancelled)
+            );
+            assert!(refused, "{moment:?}: {error:?}");
+        }
+        assert!(assert_sound(&world, &end, &format!("{moment:?}")).await);
+    }
+}
+
+/// Keys that nobody asked for make no difference. That they reach no store is in
+/// `keys::identity::tests`.
+async fn keys_of_other_users() {
+    let world = TestEnv::with_fault_proxy().await;
+    let end = changed(&world, BEGIN, |request, answer| {
+        if !request.ends_with("/keys/query") {
+            return;
+        }
+        for kind in [
+            "device_keys",
+            "master_keys",
+            "self_signing_keys",
+            "user_signing_keys",
+        ] {
+            let of_users = answer[kind].as_object_mut().unwrap();
+            let (user_id, keys) = of_users.iter().next().unwrap();
+            let text = keys.to_string().replace(user_id, "@mallory:a.example");
+            let keys = serde_json::from_str(&text).unwrap();
+            of_users.insert("@mallory:a.example".to_owned(), keys);
+        }
+    })
+    .await;
+    assert!(end.existing.as_ref().unwrap().verified);
+    assert!(assert_sound(&world, &end, "keys of other users").await);
+}
+
+/// Every token is refused, and every refresh brings another one.
+async fn tokens_that_are_refreshed_and_refused_for_ever() {
+    for moment in [
+        "Session",
+        "LookingForDevice",
+        "DeviceFound",
+        "SharingSecrets",
+    ] {
+        let world = TestEnv::with_fault_proxy().await;
+        let new = world.new_dir();
+        let refuse = async |meeting: &Meeting| {
+            meeting.until(&When::Told(Role::Existing, moment)).await;
+            proxy(&world).forget();
+            proxy(&world).end_tokens(move |token| !is_token_of(&new, token));
+        };
+        let end = world
+            .sign_in_while(&Plan::shown_by(Role::New), refuse)
+            .await;
+        let refreshes = proxy(&world).seen();
+        let refreshes = refreshes.iter().filter(|seen| is_refresh(&seen.request));
+        let refreshes = refreshes.count();
+        assert!(refreshes <= 40, "{moment}: {refreshes} refreshes");
+        proxy(&world).be_honest();
+        if let Err(error) = &end.existing {
+            let ended = error.to_string().starts_with("this session has ended: ");
+            assert!(ended, "{moment}: {error}");
+        }
+        assert_sound(&world, &end, moment).await;
+    }
+}
+
+fn is_refresh(body: &[u8]) -> bool {
+    String::from_utf8_lossy(body).contains("grant_type=refresh_token")
+}
+
+/// Whether it is the new device's, in its directory.
+fn is_token_of(directory: &std::path::Path, token: &str) -> bool {
+    let files = ["session.pending.json", "session.json"];
+    let mut texts = files
+        .iter()
+        .filter_map(|name| std::fs::read_to_string(directory.join(name)).ok());
+    texts.any(|text| text.contains(token))
+}
+
+/// The token is another user's, or another device's.
+async fn a_refreshed_token_for_somebody_else() {
+    for (field, other) in [("user_id", "@mallory:a.example"), ("device_id", "MALLORY")] {
+        let world = TestEnv::with_fault_proxy().await;
+        proxy(&world).change(move |request, answer| {
+            if request.ends_with("/whoami") {
+                answer[field] = json!(other);
+            }
+        });
+        let error = world.existing.stay_signed_in().await.unwrap_err();
+        assert_eq!(error.cause, Cause::Homeserver);
+        assert!(
+            error.what.contains("for another account or device"),
+            "{error:?}"
+        );
+        let end = world.sign_in(&Plan::shown_by(Role::Existing)).await;
+        proxy(&world).be_honest();
+        let Err(Error::NoSecrets(trouble)) = &end.existing else {
+            panic!("{:?}", end.existing)
+        };
+        assert_eq!(trouble, &error);
+        assert!(assert_sound(&world, &end, other).await);
+    }
+}
+
+/// What is taken back at the end goes to the same servers.
+async fn servers_that_let_nothing_be_taken_back() {
+    let answers: [Forged; 4] = [
+        || page(200),
+        || page(503),
+        || json_of("{}".to_owned()),
+        || endless(MUCH, Duration::ZERO),
+    ];
+    for forged in answers {
+        let world = TestEnv::with_fault_proxy().await;
+        let misbehave = async |meeting: &Meeting| {
+            meeting.until(&When::Told(Role::New, "Token")).await;
+            world.sandbox.faults().set(Fault::WrongDevice);
+            proxy(&world).forge(move |name, _| name.contains("/oauth2/").then(forged));
+        };
+        let begin = Instant::now();
+        let end = world
+            .sign_in_while(&Plan::shown_by(Role::New), misbehave)
+            .await;
+        assert!(begin.elapsed() < BOUND);
+        proxy(&world).be_honest();
+        world.sandbox.faults().clear();
+        assert!(end.new.is_err() && end.existing.is_err());
+        assert!(was_told(&end, Role::New, "DeviceLeft"), "{:?}", end.told);
+        assert_eq!(uploads(&end), 0);
+        // With what was kept, the next sign-in takes it back.
+        let next = world.sign_in(&Plan::shown_by(Role::New)).await;
+        assert!(was_told(&next, Role::New, "Cleared"), "{:?}", next.told);
+        assert_complete(&world, &next).await;
+        assert_eq!(world.sandbox.record().devices.len(), 2);
+    }
+}
+
+each_revision![
+    an_account_whose_name_cannot_be_shown,
+    a_token_that_cannot_be_used,
+    another_identity_at_each_moment,
+    keys_of_other_users,
+    tokens_that_are_refreshed_and_refused_for_ever,
+    a_refreshed_token_for_somebody_else,
+    servers_that_let_nothing_be_taken_back,
+];
