@@ -9,6 +9,7 @@ mod sandbox;
 mod shared;
 mod sign_in;
 mod tools;
+mod web;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
@@ -22,6 +23,7 @@ pub(crate) use self::{
     shared::{DirectoryArgs, OnlineArgs, PassphraseArgs},
     sign_in::{AnnounceChoice, LinkArgs, LoginArgs},
     tools::{CompletionsArgs, DoctorArgs, InspectArgs, ManArgs},
+    web::WebArgs,
 };
 use crate::{
     exit::Exit::{Cancelled, Done, Failed, LeftAtOnce, Network, NotReady, QrCode, Server, Usage},

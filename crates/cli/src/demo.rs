@@ -16,6 +16,7 @@ use matrix_qr_device::{
     GrantOptions, Granted, OwnDevice, RendezvousAt, SignInOptions, SignedIn, Start,
     encryption::StoreKeys, http::Policy, oauth::Client, sign_in,
 };
+use matrix_qr_page::Outcome;
 use matrix_qr_protocol::{error::Error, homeserver::HomeserverAddress, qr::QrCode, revision::Role};
 use matrix_qr_sandbox::Options;
 use tokio::sync::oneshot;
@@ -34,12 +35,18 @@ use crate::{
     keyboard::Keyboard,
     login,
     output::Printer,
+    web::{self, WebPage},
 };
 
 pub(crate) async fn run(args: &args::DemoArgs) -> Result<(), Failure> {
     let out = Printer::new(args.json);
     let cancel = Cancel::on_signals(move || out.cancelling("Cancelling."))?;
     let keyboard = Keyboard::default();
+    if let Some(page) =
+        WebPage::start(&args.web, &[Role::New, Role::Existing], out, &cancel).await?
+    {
+        return at_page(page, args, &cancel).await;
+    }
     for path in paths(args) {
         let person = if args.auto {
             PlayedBy::Program(Duration::from_secs(args.person_takes))
@@ -52,6 +59,33 @@ pub(crate) async fn run(args: &args::DemoArgs) -> Result<(), Failure> {
         report.verdict()?;
     }
     Ok(())
+}
+
+/// One sign-in, whose person is asked at the page.
+async fn at_page(page: WebPage, args: &args::DemoArgs, cancel: &Cancel) -> Result<(), Failure> {
+    let out = Printer::new(args.json);
+    let person = PlayedBy::Page(&page);
+    let context = DemoContext::new(TwoColumnView::new(out), cancel.clone(), person);
+    let path = DemoPath {
+        shown_by: args.shown_by,
+        revision: args.revision,
+        dialect: args.dialect,
+    };
+    let report = perform(path, &context).await;
+    let ended = report.and_then(|report| {
+        report.report(out);
+        report.verdict()
+    });
+    let outcome = match &ended {
+        Ok(()) => Outcome {
+            success: true,
+            what: "The new device is signed in, verified, and reads an old message.".to_owned(),
+            advice: "That was all. You can close this page.".to_owned(),
+        },
+        Err(failure) => web::failed(failure),
+    };
+    page.close(|_| outcome.clone()).await;
+    ended
 }
 
 fn paths(args: &args::DemoArgs) -> Vec<DemoPath> {

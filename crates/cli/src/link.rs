@@ -3,6 +3,7 @@
 use matrix_qr_device::{
     Device, Facts, GrantOptions, Granted, OwnDevice, RendezvousAt, Start, encryption::Encryption,
 };
+use matrix_qr_page::Outcome;
 use matrix_qr_protocol::{homeserver::HomeserverAddress, revision::Role};
 use serde_json::json;
 
@@ -12,39 +13,66 @@ use crate::{
     keyboard, login, online,
     output::{BAD, BOLD, GOOD, Printer, harmless, paint},
     person::TerminalPerson,
+    web,
 };
 
 pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
     let out = Printer::new(args.online.json);
     let policy = online::policy(args.online.allow_loopback_http);
     login::check(&args.exchange, policy)?;
+    web::check(&args.web)?;
     let directory = online::directory(&args.online.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
     let device = online::open(&args.online, &args.passphrase).await?;
-    keyboard::require_someone_to_answer(out)?;
-    let mut person = TerminalPerson::new(out, Role::Existing, &args.exchange)?;
+    if args.web.web.is_none() {
+        keyboard::require_someone_to_answer(out)?;
+    }
+    let mut person = TerminalPerson::new(out, Role::Existing, &args.exchange, &args.web)?;
     person.browser = !args.no_browser;
     person.own_device = args.confirm_own_device;
-    let own = OwnDevice::ask(&person)
-        .await
-        .map_err(|error| person.explained(error))?;
-    let start = person
-        .unless_cancelled(start(&own, args, &device, &facts, &person))
-        .await?;
+    person.serve(Role::Existing, &args.web).await?;
+    let granted = granted(args, &device, &facts, &person).await;
+    let too_late = person.is_cancelled();
+    person.leave_page(outcome(&granted)).await;
+    drop(person);
+    report(out, &facts, &granted?, too_late);
+    Ok(())
+}
+
+async fn granted(
+    args: &args::LinkArgs,
+    device: &Device<Encryption>,
+    facts: &Facts,
+    person: &TerminalPerson,
+) -> Result<Granted, Failure> {
+    let explained = |error| person.explained(error);
+    let own = OwnDevice::ask(person).await.map_err(explained)?;
+    let start = start(&own, args, device, facts, person);
+    let start = person.unless_cancelled(start).await?;
     let options = GrantOptions {
         dialect: args.exchange.dialect.into(),
         showing: args.exchange.revision.into(),
         announce: args.announce.into(),
         require_bound_device: args.require_bound_device,
     };
-    let granted = device
-        .grant(own, start, options, &person)
-        .await
-        .map_err(|error| person.explained(error));
-    let too_late = person.is_cancelled();
-    drop(person);
-    report(out, &facts, &granted?, too_late);
-    Ok(())
+    let granted = device.grant(own, start, options, person).await;
+    granted.map_err(explained)
+}
+
+/// What a page shows of it.
+fn outcome(granted: &Result<Granted, Failure>) -> Outcome {
+    match granted {
+        Ok(granted) => Outcome {
+            success: true,
+            what: format!("Your account has a new device, {}.", granted.device_id),
+            advice: if granted.verified {
+                "It is verified, and has the keys to your messages.".to_owned()
+            } else {
+                "It is not verified yet; check the new device.".to_owned()
+            },
+        },
+        Err(failure) => web::failed(failure),
+    }
 }
 
 /// Reads the other device's code, or says where to make a session for one: only for a device of

@@ -10,6 +10,7 @@ use matrix_qr_device::{
     oauth::{Client, ClientMetadata},
     sign_in,
 };
+use matrix_qr_page::Outcome;
 use matrix_qr_protocol::{
     error::Error,
     homeserver::{HomeserverAddress, HomeserverKind},
@@ -25,7 +26,7 @@ use crate::{
     passphrase,
     person::TerminalPerson,
     qr_picture::PictureFile,
-    scan, typed,
+    scan, typed, web,
 };
 
 pub(crate) async fn run(args: &args::LoginArgs) -> Result<(), Failure> {
@@ -33,23 +34,51 @@ pub(crate) async fn run(args: &args::LoginArgs) -> Result<(), Failure> {
     let policy = online::policy(args.online.allow_loopback_http);
     check(&args.exchange, policy)?;
     check_homeserver(args.homeserver.as_ref(), policy)?;
+    web::check(&args.web)?;
     // A device that scans asks for no digits. A missing homeserver is asked for, or refused, later.
-    if args.exchange.rendezvous.is_some()
-        || (args.exchange.scan.is_none() && args.homeserver.is_some())
-    {
+    let asks = args.exchange.rendezvous.is_some()
+        || (args.exchange.scan.is_none() && args.homeserver.is_some());
+    if asks && args.web.web.is_none() {
         keyboard::require_someone_to_answer(out)?;
     }
     let options = options(args)?;
     let passphrase = new_passphrase(args, out)?;
-    let person = TerminalPerson::new(out, Role::New, &args.exchange)?;
-    let start = person.unless_cancelled(start(args, &person)).await?;
-    let keys = Arc::new(StoreKeys::new(&options.directory, passphrase));
-    let signed_in = sign_in(&options, start, &person, keys)
-        .await
-        .map_err(|error| failure(error, &person));
+    let mut person = TerminalPerson::new(out, Role::New, &args.exchange, &args.web)?;
+    person.serve(Role::New, &args.web).await?;
+    let signed_in = signed_in(args, &options, passphrase, &person).await;
+    person.leave_page(outcome(&signed_in)).await;
     drop(person);
     report(out, &options, &signed_in?);
     Ok(())
+}
+
+async fn signed_in(
+    args: &args::LoginArgs,
+    options: &SignInOptions,
+    passphrase: Option<Passphrase>,
+    person: &TerminalPerson,
+) -> Result<SignedIn, Failure> {
+    let start = person.unless_cancelled(start(args, person)).await?;
+    let keys = Arc::new(StoreKeys::new(&options.directory, passphrase));
+    sign_in(options, start, person, keys)
+        .await
+        .map_err(|error| failure(error, person))
+}
+
+/// What a page shows of it.
+fn outcome(signed_in: &Result<SignedIn, Failure>) -> Outcome {
+    match signed_in {
+        Ok(signed_in) => Outcome {
+            success: true,
+            what: format!(
+                "Signed in as {}, device {}.",
+                harmless(&signed_in.user_id),
+                signed_in.device_id
+            ),
+            advice: "You can close this page.".to_owned(),
+        },
+        Err(failure) => web::failed(failure),
+    }
 }
 
 /// Whatever went wrong: most of all, a script must know that somebody has to remove a device.
@@ -161,6 +190,9 @@ pub(crate) async fn given(
 async fn scanned(path: PathBuf, person: &TerminalPerson) -> Result<Start, Failure> {
     let out = person.out();
     if path.as_os_str() == "-" {
+        if let Some(page) = person.at_page() {
+            return Ok(Start::Scan(page.scan().await));
+        }
         out.event(json!({ "event": "question", "question": "code" }));
     }
     let read = tokio::task::spawn_blocking(move || scan::from_path(&path, out)).await;
@@ -176,6 +208,9 @@ async fn scanned(path: PathBuf, person: &TerminalPerson) -> Result<Start, Failur
 }
 
 async fn ask_homeserver(person: &TerminalPerson) -> Result<HomeserverAddress, Failure> {
+    if let Some(page) = person.at_page() {
+        return Ok(page.homeserver(typed::homeserver).await);
+    }
     let missing = || {
         Failure::new(
             Exit::Usage,

@@ -11,6 +11,7 @@
 //! | `demo`, `sandbox`, `demo_account` | sign-ins against the servers of `matrix-qr-sandbox` |
 //! | `inspect`, `doctor`, `completions` | the commands that need no session |
 //! | `output`, `keyboard`, `cancel`, `logging`, `new_file` | output, input, signals, logs, files |
+//! | `web` | the person at a page instead of the terminal |
 //! | `passphrase` | a passphrase, from a file or from a person |
 //! | `exit` | how a command fails, and the table of exit codes |
 //!
@@ -52,6 +53,7 @@ mod sandbox;
 mod scan;
 mod terminal;
 mod typed;
+mod web;
 
 use std::process::ExitCode;
 

@@ -2,6 +2,7 @@
 
 mod page;
 mod screen;
+mod web;
 
 use std::{
     future::pending,
@@ -22,12 +23,13 @@ use zeroize::Zeroizing;
 
 use self::screen::SignInScreen;
 use crate::{
-    args::ExchangeArgs,
+    args::{ExchangeArgs, WebArgs},
     cancel::{self, Cancel},
     exit::Failure,
     keyboard::{self, Keyboard},
     output::Printer,
     progress,
+    web::WebPage,
 };
 
 /// A window that is being resized has many sizes: the last one counts.
@@ -42,8 +44,8 @@ const BEFORE_CONNECTION: &str = "Cancelling.";
 const CONNECTED: &str = "Cancelling, and informing the other device.";
 const KEYS_SENT: &str = "The keys were sent already: checking on the new device.";
 
-/// The person at a sign-in. For a script, progress and questions are events, and a line answers
-/// each question.
+/// The person at a sign-in: at this terminal, or at a page. For a script, progress and questions are
+/// events, and a line answers each question.
 pub(crate) struct TerminalPerson {
     out: Printer,
     screen: Arc<SignInScreen>,
@@ -56,17 +58,24 @@ pub(crate) struct TerminalPerson {
     /// Whether to open links in a browser instead of printing them.
     pub(crate) browser: bool,
     device_left: AtomicBool,
+    /// Where the person is asked instead of here.
+    page: Option<WebPage>,
 }
 
 impl TerminalPerson {
     /// From now on, Ctrl-C and changes of the window size are noticed.
-    pub(crate) fn new(out: Printer, role: Role, exchange: &ExchangeArgs) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        out: Printer,
+        role: Role,
+        exchange: &ExchangeArgs,
+        web: &WebArgs,
+    ) -> Result<Self, Failure> {
         let on_cancel = Arc::new(Mutex::new(BEFORE_CONNECTION));
         let current = on_cancel.clone();
         let on_signal =
             move || out.cancelling(*current.lock().unwrap_or_else(PoisonError::into_inner));
         let cancel = Cancel::on_signals(on_signal)?;
-        let screen = Arc::new(SignInScreen::new(out, role, exchange));
+        let screen = Arc::new(SignInScreen::new(out, role, exchange, web.web.is_some()));
         redraw_on_resize(&screen).map_err(cancel::no_signals)?;
         Ok(Self {
             out,
@@ -77,6 +86,7 @@ impl TerminalPerson {
             own_device: false,
             browser: true,
             device_left: AtomicBool::new(false),
+            page: None,
         })
     }
 
@@ -172,16 +182,23 @@ impl Person for TerminalPerson {
         // First the screen: a script may open the picture as soon as it reads the event.
         self.screen.tell(&event);
         self.out.event(progress::event(&event));
+        if let Some(page) = self.at_page() {
+            page.tell(event);
+        }
     }
 
     async fn confirm_own_device(&self) -> bool {
         let warning = OwnDevice::WARNING;
-        self.screen.warn_before(warning);
         if self.own_device {
+            self.screen.warn_before(warning);
             self.out
                 .event(json!({ "event": "warning", "what": warning }));
             return true;
         }
+        if let Some(page) = self.at_page() {
+            return page.confirm_own_device().await;
+        }
+        self.screen.warn_before(warning);
         let question = json!({ "event": "question", "question": "own_device", "warning": warning });
         match self.agrees(IS_OWN_DEVICE, question).await {
             Some(answer) => answer,
@@ -190,6 +207,9 @@ impl Person for TerminalPerson {
     }
 
     async fn enter_check_code(&self) -> CheckCode {
+        if let Some(page) = self.at_page() {
+            return page.enter_check_code().await;
+        }
         let question = json!({ "event": "question", "question": "check_code" });
         let mut prompt = "Type the two digits that the other device shows: ";
         while let Some(line) = self.ask(prompt, question.clone()).await {
@@ -203,6 +223,9 @@ impl Person for TerminalPerson {
     }
 
     async fn open_link(&self, link: &ConsentLink) -> Opening {
+        if let Some(page) = self.at_page() {
+            return page.open_link(link).await;
+        }
         let question = json!({
             "event": "question",
             "question": "open_link",
@@ -231,7 +254,10 @@ impl Person for TerminalPerson {
 
     /// A script reads the account as an event, and names the only acceptable one in advance
     /// (`--user`).
-    async fn confirm_account(&self, _user_id: &UserId) -> bool {
+    async fn confirm_account(&self, user_id: &UserId) -> bool {
+        if let Some(page) = self.at_page() {
+            return page.confirm_account(user_id).await;
+        }
         if self.out == Printer::Json || !keyboard::is_terminal() {
             return true;
         }

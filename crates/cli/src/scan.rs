@@ -80,7 +80,7 @@ fn from_stdin(out: Printer) -> Result<Scanned, Failure> {
 }
 
 /// Reads a picture, a text with a code in it, or the bytes of a code.
-fn scan(contents: &[u8]) -> Result<Scanned, Failure> {
+pub(crate) fn scan(contents: &[u8]) -> Result<Scanned, Failure> {
     let text = Some(contents)
         .filter(|contents| contents.len() <= MAX_TEXT)
         .and_then(qr_text::decoded);

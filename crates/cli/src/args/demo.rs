@@ -3,13 +3,16 @@
 use clap::{Args, ValueEnum};
 use matrix_qr_device::Showing;
 
-use super::exchange::{DialectChoice, RevisionChoice};
+use super::{
+    exchange::{DialectChoice, RevisionChoice},
+    web::WebArgs,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Act as the user, too: confirm whose the new device is, type the digits, and agree to the
     /// sign-in
-    #[arg(long)]
+    #[arg(long, conflicts_with = "web")]
     pub(crate) auto: bool,
 
     /// How many seconds the simulated user takes for each of these steps
@@ -35,8 +38,11 @@ pub(crate) struct DemoArgs {
     pub(crate) dialect: DialectChoice,
 
     /// Run four sign-ins, one after the other: either device shows the code, in both dialects
-    #[arg(long, conflicts_with_all = ["shown_by", "dialect"])]
+    #[arg(long, conflicts_with_all = ["shown_by", "dialect", "web"])]
     pub(crate) all_paths: bool,
+
+    #[command(flatten)]
+    pub(crate) web: WebArgs,
 
     /// Print one JSON object per line on standard output: events, and a summary at the end
     #[arg(long, requires = "auto")]

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::{
     exchange::ExchangeArgs,
     shared::{OnlineArgs, PassphraseArgs},
+    web::WebArgs,
 };
 use crate::typed;
 
@@ -42,6 +43,9 @@ pub(crate) struct LoginArgs {
     #[command(flatten)]
     pub(crate) exchange: ExchangeArgs,
 
+    #[command(flatten)]
+    pub(crate) web: WebArgs,
+
     /// A client ID that the authorization server knows already; by default a client is registered
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
@@ -54,6 +58,9 @@ pub(crate) struct LoginArgs {
 pub(crate) struct LinkArgs {
     #[command(flatten)]
     pub(crate) exchange: ExchangeArgs,
+
+    #[command(flatten)]
+    pub(crate) web: WebArgs,
 
     /// How to name the homeserver to the new device in msc4108; some apps only accept server names
     #[arg(long, value_enum, default_value = "base-url", value_name = "AS")]

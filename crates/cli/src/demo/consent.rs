@@ -20,6 +20,8 @@ pub(super) async fn person(context: &DemoContext<'_>, sandbox: &Sandbox) -> Infa
                 .act(Role::Existing, &format!("see {code} there, and agree"));
             sandbox.decide(&code, Decision::Allow);
         }
+        // In the browser that shows the page.
+        PlayedBy::Page(_) => {}
         PlayedBy::User(keyboard) => {
             context.view.announce(&format!(
                 "The existing device would open this page, where you agree:\n\n  {link}\n"

@@ -15,6 +15,7 @@ use crate::{
     args::{DialectChoice, RevisionChoice, ShownByChoice},
     cancel::Cancel,
     keyboard::Keyboard,
+    web::WebPage,
 };
 
 /// A step, and how long it took.
@@ -34,6 +35,8 @@ pub(super) enum PlayedBy<'a> {
     User(&'a Keyboard),
     /// This program, which takes this long for each answer.
     Program(Duration),
+    /// The user, at a page with both devices.
+    Page(&'a WebPage),
 }
 
 pub(super) struct DemoContext<'a> {

@@ -4,6 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, UserId};
+use matrix_qr_page::PagePerson;
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -51,6 +52,14 @@ impl<'a> DemoPerson<'a> {
 }
 
 impl DemoPerson<'_> {
+    /// The person at the page of this device, if there is one.
+    fn at_page(&self) -> Option<&PagePerson> {
+        match self.context.person {
+            PlayedBy::Page(page) => page.person(self.role),
+            PlayedBy::User(_) | PlayedBy::Program(_) => None,
+        }
+    }
+
     async fn asks(&self, keyboard: &Keyboard) -> bool {
         let context = self.context;
         keyboard.forget().await;
@@ -85,10 +94,17 @@ impl Person for DemoPerson<'_> {
             ProgressEvent::KeysUploaded => self.context.mark("keys checked, signed and uploaded"),
             _ => {}
         }
+        if let Some(page) = self.at_page() {
+            page.tell(event);
+        }
     }
 
     async fn confirm_own_device(&self) -> bool {
+        if let Some(page) = self.at_page() {
+            return page.confirm_own_device().await;
+        }
         match self.context.person {
+            PlayedBy::Page(_) => false,
             PlayedBy::User(keyboard) => {
                 self.context.view.announce(&format!(
                     "The existing device asks, before it scans or shows a code:\n\n{}\n",
@@ -106,8 +122,12 @@ impl Person for DemoPerson<'_> {
     }
 
     async fn enter_check_code(&self) -> CheckCode {
+        if let Some(page) = self.at_page() {
+            return page.enter_check_code().await;
+        }
         let shown = once(&self.context.digits).await;
         let keyboard = match self.context.person {
+            PlayedBy::Page(_) => return std::future::pending().await,
             PlayedBy::User(keyboard) => keyboard,
             PlayedBy::Program(time) => {
                 tokio::time::sleep(time).await;
@@ -136,6 +156,9 @@ impl Person for DemoPerson<'_> {
 
     async fn open_link(&self, link: &ConsentLink) -> Opening {
         self.context.mark("authorization requested");
+        if let Some(page) = self.at_page() {
+            return page.open_link(link).await;
+        }
         let host = link.host();
         self.context
             .view

@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matrix_qr_device::{ConsentLink, ProgressEvent, keys::BackupState};
+use matrix_qr_device::{ConsentLink, ProgressEvent};
+use matrix_qr_page::words::{self, Step};
 use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
 
 use super::page::CodeToShow;
@@ -25,6 +26,8 @@ pub(super) struct SignInScreen {
     out: Printer,
     role: Role,
     qr: Option<PathBuf>,
+    /// Whether a page shows the code.
+    is_on_page: bool,
     drawing: DrawingArgs,
     state: Mutex<ScreenState>,
 }
@@ -43,110 +46,68 @@ struct ScreenState {
 }
 
 impl SignInScreen {
-    pub(super) fn new(out: Printer, role: Role, exchange: &ExchangeArgs) -> Self {
+    pub(super) fn new(out: Printer, role: Role, exchange: &ExchangeArgs, is_on_page: bool) -> Self {
         Self {
             out,
             role,
             qr: exchange.qr.clone(),
+            is_on_page,
             drawing: exchange.drawing,
             state: Mutex::default(),
         }
     }
 
-    pub(super) fn tell(&self, event: &ProgressEvent<'_>) {
-        match event {
-            ProgressEvent::Progress(progress) => self.progress(progress),
-            ProgressEvent::Checking if self.role == Role::Existing => {
-                self.wait("Checking this device's keys and its homeserver.")
-            }
-            ProgressEvent::Checking => self.wait("Checking the homeserver."),
-            ProgressEvent::Session { time_left } => self.ends_in(*time_left),
-            ProgressEvent::UserCode { code, link } => self.user_code(code, link),
-            ProgressEvent::Token => self.consented(),
-            ProgressEvent::Account(user_id) => self.done(
-                "Waiting for the keys.",
-                &format!(
-                    "This device will be added to {}",
-                    harmless(user_id.as_str())
-                ),
-            ),
-            ProgressEvent::DeviceBound { bound, .. } => self.bound(*bound),
-            ProgressEvent::LookingForDevice(_) => {
-                self.wait("Checking whether the new device's ID is unused.")
-            }
-            ProgressEvent::DeviceFound(_) => {
-                self.done("Sharing the keys.", "The homeserver lists the new device")
-            }
-            ProgressEvent::SharingSecrets => self.wait("Sharing the keys."),
-            ProgressEvent::ImportingSecrets => {
-                self.wait("Checking the keys, and signing this device with them.")
-            }
-            ProgressEvent::KeysUploaded => {
-                self.done("Connecting the key backup.", "This device is verified")
-            }
-            ProgressEvent::Backup(BackupState::Connected { .. }) => {
-                self.done("Finishing.", "The key backup is connected")
-            }
-            ProgressEvent::Backup(BackupState::Unused(why)) => {
-                self.warn(&format!("the key backup is not used: {why}"))
-            }
-            ProgressEvent::Verified(_) => self.done("Finishing.", "The new device is verified"),
-            ProgressEvent::Cleared { device_id } => self.cleared(*device_id),
-            ProgressEvent::DeviceLeft {
-                device_id,
-                why,
-                advice,
-            } => {
-                self.warn(&format!(
-                    "the device {device_id} may still be in your account: {why}"
-                ));
-                self.out.say(format_args!("  {}", harmless(advice)));
-            }
-            ProgressEvent::Problem(error) => {
-                self.warn(&error.what);
-                self.wait("Still waiting.");
-            }
-            ProgressEvent::TooLate(_) => self.wait("Checking on the new device."),
-            ProgressEvent::LeftBehind(what) => self.warn(&format!(
-                "this could not be removed, please remove it yourself: {what}"
-            )),
-            _ => {}
-        }
+    pub(super) fn role(&self) -> Role {
+        self.role
     }
 
-    fn progress(&self, progress: &Progress<'_>) {
-        match progress {
-            Progress::Show(code) => self.show(code),
-            Progress::Connected => self.done("", "The other device has connected"),
-            Progress::Secure(digits) => {
+    pub(super) fn tell(&self, event: &ProgressEvent<'_>) {
+        match event {
+            ProgressEvent::Session { time_left } => self.ends_in(*time_left),
+            ProgressEvent::Progress(Progress::Show(code)) => return self.show(code),
+            ProgressEvent::Progress(Progress::Secure(digits)) => {
                 self.clear();
                 self.out.say(format_args!(
                     "Type these two digits on the other device:\n{}",
                     boxed(&digits.to_string())
                 ));
-                self.wait(match self.role {
-                    Role::New => {
-                        "Waiting for the other device: type the digits there, then agree there."
-                    }
-                    Role::Existing => "Waiting for the other device.",
-                });
             }
-            Progress::Confirmed => {
-                let next = match self.role {
-                    Role::New => "Now agree on the other device.",
-                    Role::Existing => "Waiting for the new device to ask for your consent.",
-                };
-                self.done(next, "The connection is secure");
+            ProgressEvent::UserCode { code, link } => self.user_code(code, link),
+            ProgressEvent::Token => self.state().user_code = None,
+            _ => {}
+        }
+        self.step(words::step(event, self.role));
+    }
+
+    fn step(&self, step: Step) {
+        match step {
+            Step::Waits(what) => self.wait(what),
+            Step::Done { what, next } => self.done(next, &what),
+            Step::Warning { what, advice, next } => {
+                self.warn(&what);
+                if !advice.is_empty() {
+                    self.out.say(format_args!("  {advice}"));
+                }
+                if !next.is_empty() {
+                    self.wait(next);
+                }
             }
-            Progress::Sent(_) | Progress::Received(_) => {}
+            Step::Note(what) => {
+                self.clear();
+                self.out.say(format_args!("  {what}"));
+            }
+            Step::Nothing => {}
         }
     }
 
     fn show(&self, code: &ShownCode) {
         self.clear();
+        if self.is_on_page {
+            return self.wait(WAITING);
+        }
         let shown = CodeToShow::new(
             code,
-            self.invitation(),
+            words::invitation(self.role),
             dialogue_canvas(self.drawing).blocks,
         );
         if self.qr.is_some() {
@@ -186,7 +147,7 @@ impl SignInScreen {
         let Some(path) = &self.qr else { return };
         match PictureFile::write(path, code.bytes()) {
             Ok(picture) => {
-                self.out.say(paint(BOLD, self.invitation()));
+                self.out.say(paint(BOLD, words::invitation(self.role)));
                 self.out.say(format_args!("  {}", picture.path().display()));
                 self.state().picture = Some(picture);
             }
@@ -194,18 +155,6 @@ impl SignInScreen {
                 self.clear();
                 self.out
                     .warn(&format!("{}; use the text instead", failure.what));
-            }
-        }
-    }
-
-    fn invitation(&self) -> &'static str {
-        match self.role {
-            Role::New => {
-                "On the device that is already signed in, choose to link a new device, \
-                 and scan this code:"
-            }
-            Role::Existing => {
-                "On the new device, choose to sign in with a QR code, and scan this one:"
             }
         }
     }
@@ -220,15 +169,6 @@ impl SignInScreen {
             boxed(code)
         ));
         self.state().user_code = Some(code.to_owned());
-        self.wait("Waiting for you to agree there.");
-    }
-
-    fn consented(&self) {
-        self.state().user_code = None;
-        self.done(
-            "Waiting for the keys.",
-            "You have agreed: this device may sign in",
-        );
     }
 
     /// A step is done; the program waits for the next one.

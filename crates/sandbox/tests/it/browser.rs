@@ -3,149 +3,17 @@
 //! `#[ignore]`: it needs Debian's `chromium` and `chromium-driver`. `cargo xtask test` runs it, and
 //! reports what to install.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-};
-
-use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::common::{TestEnv, options, world_with};
+use crate::{
+    common::{TestEnv, options, world_with},
+    webdriver::Browser,
+};
 
-const DRIVER: &str = "/usr/bin/chromedriver";
-/// WebDriver, section 12: the key of an element in a response.
-const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-
-/// A browser window. Chromium and its driver end when it is dropped.
-struct Browser {
-    driver: Child,
-    http: Client,
-    session: String,
-}
-
-impl Browser {
-    async fn open() -> Self {
-        let mut driver = Command::new(DRIVER)
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{DRIVER}: {error}; apt-get install chromium chromium-driver")
-            });
-        let port = port(&mut driver);
-        let http = Client::builder().no_proxy().build().unwrap();
-        let mut browser = Self {
-            driver,
-            http,
-            session: format!("http://127.0.0.1:{port}/session"),
-        };
-        let session = browser
-            .call(
-                Method::POST,
-                "",
-                &json!({ "capabilities": { "alwaysMatch": capabilities() } }),
-            )
-            .await;
-        browser.session = format!(
-            "{}/{}",
-            browser.session,
-            session["sessionId"].as_str().unwrap()
-        );
-        browser
-    }
-
-    async fn call(&self, method: Method, path: &str, body: &Value) -> Value {
-        let request = self
-            .http
-            .request(method.clone(), format!("{}{path}", self.session));
-        let request = if method == Method::POST {
-            request.json(body)
-        } else {
-            request
-        };
-        let answer: Value = request.send().await.unwrap().json().await.unwrap();
-        assert!(answer["value"]["error"].is_null(), "{path}: {answer}");
-        answer["value"].clone()
-    }
-
-    async fn go(&self, url: &str) {
-        self.call(Method::POST, "/url", &json!({ "url": url }))
-            .await;
-    }
-
-    /// The path of an element that must exist.
-    async fn find(&self, css: &str) -> String {
-        let found = self
-            .call(
-                Method::POST,
-                "/element",
-                &json!({ "using": "css selector", "value": css }),
-            )
-            .await;
-        format!("/element/{}", found[ELEMENT].as_str().unwrap())
-    }
-
-    async fn text(&self, css: &str) -> String {
-        let path = format!("{}/text", self.find(css).await);
-        self.call(Method::GET, &path, &Value::Null)
-            .await
-            .as_str()
-            .unwrap()
-            .to_owned()
-    }
-
-    async fn click(&self, css: &str) {
-        let path = format!("{}/click", self.find(css).await);
-        self.call(Method::POST, &path, &json!({})).await;
-    }
-
-    async fn type_into(&self, css: &str, text: &str) {
-        let path = format!("{}/value", self.find(css).await);
-        self.call(Method::POST, &path, &json!({ "text": text }))
-            .await;
-    }
-
-    async fn close(mut self) {
-        self.call(Method::DELETE, "", &Value::Null).await;
-        self.driver.kill().unwrap();
-        self.driver.wait().unwrap();
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.driver.kill();
-    }
-}
-
-/// The port that chromedriver reports.
-fn port(driver: &mut Child) -> u16 {
-    let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-    let mut ports = lines.map_while(Result::ok).filter_map(|line| {
-        line.split_once("started successfully on port ")
-            .and_then(|(_, port)| port.trim_end_matches('.').parse().ok())
-    });
-    ports.next().expect("chromedriver did not start")
-}
-
-fn capabilities() -> Value {
-    let arguments = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ];
+async fn without_scripts() -> Browser {
     // 2 means blocked. The page must work without scripts.
     let preferences = json!({ "profile.managed_default_content_settings.javascript": 2 });
-    // The driver may respond to a click before the next page is loaded, so look for an element with
-    // a time limit.
-    let timeouts = json!({ "implicit": 20_000 });
-    json!({ "goog:chromeOptions": { "args": arguments, "prefs": preferences }, "timeouts": timeouts })
+    Browser::open(&[], preferences).await
 }
 
 async fn waiting_grant(env: &TestEnv, device_id: &str) -> (String, Value) {
@@ -161,7 +29,7 @@ async fn waiting_grant(env: &TestEnv, device_id: &str) -> (String, Value) {
 async fn a_person_allows_in_a_browser_without_scripts() {
     let env = world_with(options()).await;
     let (client_id, grant) = waiting_grant(&env, "NEWDEVICE1").await;
-    let browser = Browser::open().await;
+    let browser = without_scripts().await;
 
     browser
         .go(grant["verification_uri_complete"].as_str().unwrap())
@@ -196,7 +64,7 @@ async fn a_person_types_the_code_and_denies_in_a_browser_without_scripts() {
     .await;
     let (client_id, grant) = waiting_grant(&env, "NEWDEVICE2").await;
     assert!(grant["verification_uri_complete"].is_null());
-    let browser = Browser::open().await;
+    let browser = without_scripts().await;
 
     browser
         .go(grant["verification_uri"].as_str().unwrap())

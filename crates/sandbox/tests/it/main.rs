@@ -23,3 +23,4 @@ mod rendezvous;
 mod rooms;
 mod synapse;
 mod tokens;
+mod webdriver;

@@ -1,5 +1,4 @@
-//! What a person is told besides the steps: what a sign-in leads to, whose page is opened, the device
-//! ID, the remains of another sign-in, warnings.
+//! What a person is told besides the steps: what a sign-in leads to, whose page is opened, warnings.
 
 use matrix_qr_device::ConsentLink;
 
@@ -48,30 +47,6 @@ impl SignInScreen {
         for line in wrap(&harmless(text), 76) {
             self.out.say(format_args!("  {line}"));
         }
-    }
-
-    /// Whether the new device's ID is derived from the channel. Most apps do not do that: its
-    /// absence is no reason for alarm.
-    pub(super) fn bound(&self, bound: bool) {
-        self.clear();
-        if bound {
-            self.done("", "The new device's ID is bound to this connection");
-        } else {
-            self.out.say(
-                "  The new device's ID is not bound to this connection; many apps cannot do that.",
-            );
-        }
-    }
-
-    pub(super) fn cleared(&self, device_id: Option<&str>) {
-        self.clear();
-        let device = device_id.map_or_else(
-            || "If your account lists a device that you do not know, remove it there.".to_owned(),
-            |id| format!("Its device {} was signed out again.", harmless(id)),
-        );
-        self.out.say(format_args!(
-            "An earlier sign-in was interrupted here. Its files were removed. {device}"
-        ));
     }
 
     pub(super) fn warn(&self, what: &str) {

@@ -1,0 +1,49 @@
+//! The person at a page instead of this terminal.
+
+use matrix_qr_page::{Outcome, PagePerson};
+use matrix_qr_protocol::revision::Role;
+use serde_json::Value;
+
+use super::TerminalPerson;
+use crate::{args::WebArgs, exit::Failure, keyboard, output::Printer, web::WebPage};
+
+impl TerminalPerson {
+    /// Serves the page, if there is to be one: from now on, everything is asked there.
+    pub(crate) async fn serve(&mut self, role: Role, web: &WebArgs) -> Result<(), Failure> {
+        let page = WebPage::start(web, &[role], self.out, &self.cancel).await?;
+        if let Some(page) = &page {
+            self.offer_browser(page).await;
+        }
+        self.page = page;
+        Ok(())
+    }
+
+    /// The person at the page, if there is one.
+    pub(crate) fn at_page(&self) -> Option<&PagePerson> {
+        self.page.as_ref()?.person(self.screen.role())
+    }
+
+    /// Shows on the page how it ended, and ends the page.
+    pub(crate) async fn leave_page(&mut self, outcome: Outcome) {
+        if let Some(page) = self.page.take() {
+            page.close(|_| outcome.clone()).await;
+        }
+    }
+
+    /// Where there is a browser, and somebody to agree.
+    async fn offer_browser(&self, page: &WebPage) {
+        if self.out == Printer::Json || !keyboard::is_terminal() {
+            return;
+        }
+        let answer = tokio::select! {
+            answer = self.agrees("Open it in your browser? [y/N] ", Value::Null) => answer,
+            () = page.opened() => None,
+            () = self.cancel.cancelled() => None,
+        };
+        if answer == Some(true) {
+            let url = page.url().to_owned();
+            // Without one, the person opens the address by hand.
+            let _ = tokio::task::spawn_blocking(move || open::that_detached(url)).await;
+        }
+    }
+}

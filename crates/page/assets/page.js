@@ -1,0 +1,248 @@
+// Draws what the program says, and sends it what the person answers. Everything that the other side
+// has named is set as text.
+"use strict";
+
+const FRAME_PAUSE = 300; // milliseconds between frames of the camera
+const FRAME_SIDE = 1280; // pixels of a frame's longer side
+const TITLES = { new: "This device is being signed in", existing: "This device signs in another one" };
+
+const connection = document.getElementById("connection");
+const devices = document.getElementById("devices");
+const time = document.getElementById("time");
+const cancel = document.getElementById("cancel");
+let page = ""; // what makes this page the one that may answer
+let ends = null; // when the time is up, by this machine's clock
+let over = false;
+
+function tell(text) {
+  if (connection.textContent !== text) connection.textContent = text;
+  connection.hidden = !text;
+}
+
+function send(path, body, type) {
+  const headers = { "x-page": page };
+  if (type) headers["content-type"] = type;
+  return fetch(path, { method: "POST", headers, body });
+}
+
+async function answer(question, text) {
+  const body = JSON.stringify({ question, answer: text });
+  const response = await send("answer", body, "application/json").catch(() => null);
+  if (response?.status === 409) tell("Another page is open; answer there.");
+}
+
+function listen() {
+  const events = new EventSource("events");
+  events.addEventListener("page", (event) => {
+    page = event.data;
+    tell("");
+  });
+  events.addEventListener("busy", () => {
+    tell("This sign-in is open on another page. Close that one, and this one takes over.");
+  });
+  events.addEventListener("view", (event) => {
+    const view = JSON.parse(event.data);
+    draw(view);
+    if (view.devices.every((device) => device.outcome)) {
+      over = true;
+      events.close();
+    }
+  });
+  events.addEventListener("error", () => {
+    if (!over && !connection.textContent) tell("The program does not answer. This page keeps trying.");
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 1000);
+  });
+}
+
+function draw(view) {
+  document.querySelector("main").classList.toggle("two", view.devices.length > 1);
+  while (devices.children.length < view.devices.length) {
+    devices.append(document.getElementById("device").content.cloneNode(true));
+  }
+  view.devices.forEach((device, n) => drawDevice(devices.children[n], device, n));
+  ends = view.seconds_left === null ? null : Date.now() + view.seconds_left * 1000;
+  cancel.hidden = view.devices.every((device) => device.outcome);
+  if (cancel.hidden) ends = null;
+  tick();
+}
+
+function drawDevice(section, device, n) {
+  const find = (selector) => section.querySelector(selector);
+  find("h2").textContent = TITLES[device.role];
+  const lines = find(".lines");
+  for (const line of device.lines.slice(lines.children.length)) {
+    const item = document.createElement("li");
+    item.className = line.kind;
+    item.textContent = line.text;
+    lines.append(item);
+  }
+  show(find(".code"), device.code, (part) => {
+    part.querySelector(".invitation").textContent = device.code.invitation;
+    part.querySelector("textarea").value = device.code.text;
+    part.querySelector("img").src = `code/${n}.svg`;
+  });
+  show(find(".digits"), device.digits, (part) => {
+    part.querySelector(".large").textContent = device.digits;
+  });
+  show(find(".user-code"), device.user_code, (part) => {
+    part.querySelector(".host").textContent = device.user_code.host;
+    part.querySelector(".large").textContent = device.user_code.code;
+  });
+  ask(find(".question"), device.question, n);
+  const waiting = find(".waiting");
+  const text = device.question ? "" : device.waiting ?? "";
+  if (waiting.textContent !== text) waiting.textContent = text;
+  end(find(".outcome"), device.outcome);
+}
+
+// Fills a part when it appears, and hides it when it is not needed any more.
+function show(part, value, fill) {
+  const key = JSON.stringify(value);
+  if (value && part.dataset.key !== key) fill(part);
+  part.dataset.key = key;
+  part.hidden = !value;
+}
+
+function ask(part, question, n) {
+  const id = question ? String(question.id) : "";
+  if (part.dataset.id === id) return;
+  part.dataset.id = id;
+  part.hidden = !question;
+  part.stopCamera?.();
+  if (!question) return part.replaceChildren();
+  const form = document.getElementById(question.kind).content.cloneNode(true).firstElementChild;
+  for (const element of form.querySelectorAll("[id], [for], [aria-describedby]")) {
+    for (const name of ["id", "for", "aria-describedby"]) {
+      const value = element.getAttribute(name);
+      if (value) element.setAttribute(name, value.replace("-N", `-${n}`));
+    }
+  }
+  const set = (selector, text) => {
+    const element = form.querySelector(selector);
+    if (element) element.textContent = text ?? "";
+  };
+  set(".wrong", question.wrong);
+  set(".host", question.host);
+  set(".link", question.link);
+  set(".user-id", question.user_id);
+  set(".warning", question.warning);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const button = event.submitter?.value;
+    if (question.kind === "open_link" && button === "yes") {
+      window.open(question.link, "_blank", "noopener,noreferrer");
+    }
+    answer(question.id, button || new FormData(form).get("answer") || "");
+  });
+  part.replaceChildren(form);
+  if (question.kind === "code") part.stopCamera = scan(form, question.id);
+  // Never a button: a key that is pressed too early must not agree to anything.
+  (form.querySelector("input:not([type=file])") ?? form).focus();
+}
+
+// The camera, a picture that is chosen, dropped or pasted. Returns what turns the camera off.
+function scan(form, id) {
+  const wrong = form.querySelector(".wrong");
+  const video = form.querySelector("video");
+  const button = form.querySelector(".use-camera");
+  let stream = null;
+  let done = false;
+
+  // Whether the question is still open.
+  async function picture(blob, isFrame) {
+    const response = await send(`picture?question=${id}`, blob).catch(() => null);
+    if (response?.status === 200 && !isFrame) wrong.textContent = (await response.json()).why;
+    if (response?.status === 413) wrong.textContent = "This picture is too large.";
+    return response?.status === 200 || response?.status === 429;
+  }
+
+  async function frames() {
+    const canvas = document.createElement("canvas");
+    while (!done && stream) {
+      const scale = Math.min(1, FRAME_SIDE / Math.max(video.videoWidth, video.videoHeight, 1));
+      canvas.width = video.videoWidth * scale;
+      canvas.height = video.videoHeight * scale;
+      if (canvas.width && canvas.height) {
+        canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
+        const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.9));
+        if (blob && !(await picture(blob, true))) return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, FRAME_PAUSE));
+    }
+  }
+
+  const hasCamera = Boolean(navigator.mediaDevices?.getUserMedia);
+  form.querySelector(".camera").hidden = !hasCamera;
+  button.addEventListener("click", async () => {
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: FRAME_SIDE } } });
+    } catch {
+      wrong.textContent = "The camera cannot be used. Choose a picture, or use the code as text.";
+      return;
+    }
+    if (done) return stop();
+    video.srcObject = stream;
+    video.hidden = false;
+    button.hidden = true;
+    await video.play();
+    frames();
+  });
+
+  const chosen = (files) => {
+    const file = [...(files ?? [])].find((file) => file.type.startsWith("image/"));
+    if (file) picture(file, false);
+    return Boolean(file);
+  };
+  form.querySelector("[type=file]").addEventListener("change", (event) => chosen(event.target.files));
+  const pasted = (event) => {
+    if (chosen(event.clipboardData?.files)) event.preventDefault();
+  };
+  document.addEventListener("paste", pasted);
+  form.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    form.classList.add("drop");
+  });
+  form.addEventListener("dragleave", () => form.classList.remove("drop"));
+  form.addEventListener("drop", (event) => {
+    event.preventDefault();
+    form.classList.remove("drop");
+    chosen(event.dataTransfer?.files);
+  });
+
+  function stop() {
+    done = true;
+    document.removeEventListener("paste", pasted);
+    for (const track of stream?.getTracks() ?? []) track.stop();
+    stream = null;
+  }
+  return stop;
+}
+
+function end(part, outcome) {
+  if (!outcome || part.hasChildNodes()) return;
+  part.classList.toggle("success", outcome.success);
+  for (const name of ["what", "advice"]) {
+    const line = document.createElement("p");
+    line.className = name;
+    line.textContent = outcome[name];
+    part.append(line);
+  }
+}
+
+function tick() {
+  if (ends === null) {
+    time.textContent = "";
+    return;
+  }
+  const left = Math.max(0, Math.round((ends - Date.now()) / 1000));
+  const minutes = Math.floor(left / 60);
+  const seconds = String(left % 60).padStart(2, "0");
+  time.textContent = `Time left: ${minutes}:${seconds}`;
+}
+
+cancel.addEventListener("click", () => {
+  cancel.disabled = true;
+  send("cancel").catch(() => null);
+});
+setInterval(tick, 1000);
+listen();

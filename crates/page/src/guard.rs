@@ -1,0 +1,186 @@
+//! Who may ask at all. The secret in the path is the key; what a browser says of a request keeps
+//! out pages of other origins that came to know it, and names that were pointed at this address
+//! (DNS rebinding).
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
+        header::{self, HOST, ORIGIN},
+        uri::{Authority, PathAndQuery},
+    },
+    response::IntoResponse as _,
+};
+use tower::ServiceExt as _;
+use url::Url;
+
+use crate::page::Shared;
+
+/// Everything is of this page alone: nothing is loaded from elsewhere, framed, cached or told on.
+const HEADERS: [(HeaderName, &str); 8] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(self), microphone=(), geolocation=()",
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+];
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// Where the page is.
+#[derive(Debug, Clone)]
+pub(crate) struct Address {
+    listen: SocketAddr,
+    public: Option<Url>,
+}
+
+impl Address {
+    pub(crate) fn new(listen: SocketAddr, public: Option<Url>) -> Self {
+        Self { listen, public }
+    }
+
+    /// The page's own URL.
+    pub(crate) fn url(&self, secret: &str) -> io::Result<Url> {
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let base = match &self.public {
+            Some(public) => public.clone(),
+            None => Url::parse(&format!("http://{}/", self.listen)).map_err(invalid)?,
+        };
+        base.join(&format!("/{secret}/")).map_err(invalid)
+    }
+
+    /// The origin that a browser has for this `Host`, if the page is there.
+    fn origin(&self, host: &Authority) -> Option<String> {
+        if let Some(public) = self.public.as_ref().filter(|public| is_at(public, host)) {
+            return Some(public.origin().ascii_serialization());
+        }
+        self.is_ours(host).then(|| format!("http://{host}"))
+    }
+
+    /// Only addresses, which nobody can point at this machine, and the name that every machine has
+    /// for itself.
+    fn is_ours(&self, host: &Authority) -> bool {
+        let port = host.port_u16().unwrap_or(80);
+        if port != self.listen.port() {
+            return false;
+        }
+        let name = host.host();
+        if name.eq_ignore_ascii_case("localhost") {
+            return self.listen.ip().is_loopback();
+        }
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        bare.parse().is_ok_and(|ip: std::net::IpAddr| {
+            self.listen.ip().is_unspecified() || ip == self.listen.ip()
+        })
+    }
+}
+
+fn is_at(public: &Url, host: &Authority) -> bool {
+    let port = host.port_u16().or_else(|| match public.scheme() {
+        "https" => Some(443),
+        _ => Some(80),
+    });
+    public
+        .host_str()
+        .is_some_and(|name| name.eq_ignore_ascii_case(host.host()))
+        && public.port_or_known_default() == port
+}
+
+/// The outermost layer.
+pub(crate) fn guarded(app: Router, shared: Arc<Shared>) -> Router {
+    let checked = move |State(shared): State<Arc<Shared>>, request: Request| {
+        let app = app.clone();
+        async move {
+            let mut response = match check(&shared, request) {
+                Ok(request) => match app.oneshot(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                },
+                Err(refusal) => refusal.into_response(),
+            };
+            complete(response.headers_mut());
+            response
+        }
+    };
+    Router::new().fallback(checked).with_state(shared)
+}
+
+type Refusal = (StatusCode, &'static str);
+
+/// The request as the page's own routes have it: without the secret.
+fn check(shared: &Shared, mut request: Request) -> Result<Request, Refusal> {
+    let elsewhere = (
+        StatusCode::MISDIRECTED_REQUEST,
+        "this page has another address\n",
+    );
+    let origin = one(request.headers(), &HOST)
+        .and_then(|host| host.parse::<Authority>().ok())
+        .and_then(|host| shared.address.origin(&host))
+        .ok_or(elsewhere)?;
+    let path = page_path(shared, request.uri()).ok_or((StatusCode::NOT_FOUND, "not found\n"))?;
+    if !comes_from_the_page(&request, &origin, &path) {
+        return Err((StatusCode::FORBIDDEN, "only the page itself may ask this\n"));
+    }
+    *request.uri_mut() = Uri::from(path);
+    Ok(request)
+}
+
+/// What follows the secret.
+fn page_path(shared: &Shared, uri: &Uri) -> Option<PathAndQuery> {
+    let (secret, _) = uri.path().strip_prefix('/')?.split_once('/')?;
+    if !shared.secret.is(secret) {
+        return None;
+    }
+    let whole = uri.path_and_query()?.as_str();
+    whole.get(1 + secret.len()..)?.parse().ok()
+}
+
+/// A browser says where a request comes from. What changes anything must say so; the page itself
+/// may be opened by a link anywhere, since only whoever knows the secret has that link.
+fn comes_from_the_page(request: &Request, origin: &str, path: &PathAndQuery) -> bool {
+    let headers = request.headers();
+    let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+    let is_same_origin = matches!(site, None | Some(b"same-origin" | b"none"));
+    if request.method() == Method::GET {
+        let is_navigation = headers
+            .get(SEC_FETCH_MODE)
+            .is_some_and(|mode| mode == "navigate");
+        return is_same_origin || (is_navigation && path.path() == "/");
+    }
+    is_same_origin && one(headers, &ORIGIN) == Some(origin)
+}
+
+/// The value of a header that is there once.
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+fn complete(headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}

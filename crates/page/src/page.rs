@@ -1,0 +1,144 @@
+//! Starts the page, and ends it.
+
+use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use matrix_qr_protocol::{qr::QrCode, revision::Role};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, oneshot, watch},
+    task::JoinHandle,
+};
+use url::Url;
+
+use crate::{
+    guard::Address,
+    person::PagePerson,
+    questions::Questions,
+    routes,
+    serve::serve,
+    view::{DeviceView, View},
+    viewer::{Token, Viewer},
+};
+
+/// Finds a code in a picture, or in text. Otherwise a sentence for the person says what is wrong.
+pub type ReadCode = dyn Fn(&[u8]) -> Result<QrCode, String> + Send + Sync;
+
+/// How long the end of a sign-in may take to reach the page.
+const LAST_WORD: Duration = Duration::from_secs(3);
+
+/// Where the page is, and what it needs.
+pub struct PageOptions {
+    /// Where to listen; port 0 is a free one. Everything but loopback lets other machines in.
+    pub listen: SocketAddr,
+    /// Where a proxy serves the page, if there is one: a URL with a host, and nothing after it.
+    pub public: Option<Url>,
+    /// The devices whose person is asked there: one, or two.
+    pub roles: Vec<Role>,
+    /// Finds a code in what the person scans. It may take a second; it runs on a thread of its own,
+    /// one at a time.
+    pub read_code: Arc<ReadCode>,
+}
+
+/// A page that is served until this is dropped or closed.
+pub struct Page {
+    shared: Arc<Shared>,
+    url: Url,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinHandle<()>,
+}
+
+/// What the page, its person and its requests have in common.
+pub(crate) struct Shared {
+    pub(crate) secret: Token,
+    pub(crate) address: Address,
+    pub(crate) view: watch::Sender<View>,
+    pub(crate) questions: Questions,
+    pub(crate) viewer: Viewer,
+    pub(crate) is_cancelled: watch::Sender<bool>,
+    pub(crate) read_code: Arc<ReadCode>,
+    /// One picture is read at a time.
+    pub(crate) reader: Semaphore,
+}
+
+impl Shared {
+    pub(crate) async fn cancelled(&self) {
+        let mut cancelled = self.is_cancelled.subscribe();
+        if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+            pending().await
+        }
+    }
+}
+
+impl Page {
+    /// Starts to serve it.
+    ///
+    /// # Errors
+    /// Nothing can listen there, or the system has no randomness.
+    pub async fn start(options: PageOptions) -> io::Result<Self> {
+        let listener = TcpListener::bind(options.listen).await?;
+        let address = Address::new(listener.local_addr()?, options.public);
+        let secret = Token::random().ok_or_else(|| io::Error::other("there is no randomness"))?;
+        let url = address.url(secret.as_str())?;
+        let view = View {
+            devices: options.roles.into_iter().map(DeviceView::new).collect(),
+            ends: None,
+        };
+        let shared = Arc::new(Shared {
+            secret,
+            address,
+            view: watch::Sender::new(view),
+            questions: Questions::default(),
+            viewer: Viewer::default(),
+            is_cancelled: watch::Sender::new(false),
+            read_code: options.read_code,
+            reader: Semaphore::new(1),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let app = routes::router(shared.clone());
+        let server = tokio::spawn(serve(listener, app, stopped));
+        Ok(Self {
+            shared,
+            url,
+            stop: Some(stop),
+            server,
+        })
+    }
+
+    /// Its address. Whoever has it can take part in the sign-in, so it is for the person alone.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The person at the page, for the device of this role; `None` if the page has no such device.
+    #[must_use]
+    pub fn person(&self, role: Role) -> Option<PagePerson> {
+        let view = self.shared.view.borrow();
+        let device = view.devices.iter().position(|device| device.role == role)?;
+        Some(PagePerson::new(self.shared.clone(), device, role))
+    }
+
+    /// Is ready as soon as somebody has cancelled the sign-in there.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
+        let shared = self.shared.clone();
+        async move { shared.cancelled().await }
+    }
+
+    /// Is ready as soon as somebody has opened it.
+    pub async fn opened(&self) {
+        self.shared.viewer.arrived().await;
+    }
+
+    /// Stops, as soon as the page that is open has shown the end, at most after three seconds.
+    pub async fn close(mut self) {
+        drop(self.stop.take());
+        // Whoever is still connected then is not waited for.
+        let _ = tokio::time::timeout(LAST_WORD, &mut self.server).await;
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

@@ -1,0 +1,248 @@
+//! The person at the page.
+
+use std::{future::pending, sync::Arc, time::Instant};
+
+use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, UserId};
+use matrix_qr_protocol::{
+    channel::CheckCode,
+    driver::Progress,
+    qr::{QrCode, ShownCode, picture::byte_mode},
+    revision::Role,
+};
+use qrcode::{EcLevel, render::svg};
+
+use crate::{
+    page::Shared,
+    questions::Answer,
+    view::{CodeView, DeviceView, Line, LineKind, Outcome, Question, QuestionView, UserCodeView},
+    words::{self, Step},
+};
+
+/// Shows on the page, and asks there.
+pub struct PagePerson {
+    shared: Arc<Shared>,
+    device: usize,
+    role: Role,
+}
+
+impl PagePerson {
+    pub(crate) fn new(shared: Arc<Shared>, device: usize, role: Role) -> Self {
+        Self {
+            shared,
+            device,
+            role,
+        }
+    }
+
+    /// The device that this person is at.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Asks for the other device's code, until there is one: from the camera, a picture or a text.
+    pub async fn scan(&self) -> QrCode {
+        let mut wrong = None;
+        loop {
+            match self.ask(Question::Code, wrong.take()).await {
+                Answer::Code(code) => return *code,
+                Answer::Text(text) => match (self.shared.read_code)(text.as_bytes()) {
+                    Ok(code) => return code,
+                    Err(why) => wrong = Some(why),
+                },
+            }
+        }
+    }
+
+    /// Asks for a homeserver, until `read` accepts it. Its error is a sentence.
+    pub async fn homeserver<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> T {
+        let mut wrong = None;
+        loop {
+            let answer = self.ask(Question::Homeserver, wrong.take()).await;
+            match read(&text(&answer)) {
+                Ok(homeserver) => return homeserver,
+                Err(why) => wrong = Some(why),
+            }
+        }
+    }
+
+    /// Shows how it ended. The page asks for nothing more.
+    pub fn end(&self, outcome: Outcome) {
+        self.update(|device| {
+            *device = DeviceView {
+                lines: std::mem::take(&mut device.lines),
+                outcome: Some(outcome),
+                ..DeviceView::new(device.role)
+            };
+        });
+    }
+
+    async fn ask(&self, question: Question, wrong: Option<String>) -> Answer {
+        let (id, answer) = self.shared.questions.ask(self.device);
+        let _shown = ShownQuestion { person: self, id };
+        self.update(|device| {
+            device.question = Some(QuestionView {
+                id,
+                question,
+                wrong,
+            });
+        });
+        match answer.await {
+            Ok(answer) => answer,
+            // Another question has replaced it.
+            Err(_) => pending().await,
+        }
+    }
+
+    async fn agrees(&self, question: Question) -> bool {
+        text(&self.ask(question, None).await) == "yes"
+    }
+
+    fn update(&self, change: impl FnOnce(&mut DeviceView)) {
+        self.shared.view.send_modify(|view| {
+            if let Some(device) = view.devices.get_mut(self.device) {
+                change(device);
+            }
+        });
+    }
+
+    fn line(&self, kind: LineKind, text: String) {
+        self.update(|device| {
+            device.lines.push(Line { kind, text });
+            // What was shown for this step is not needed any more.
+            device.code = None;
+            device.digits = None;
+        });
+    }
+
+    fn wait(&self, what: &str) {
+        self.update(|device| device.waiting = (!what.is_empty()).then(|| what.to_owned()));
+    }
+
+    fn show(&self, code: &ShownCode) {
+        let code = CodeView {
+            invitation: words::invitation(self.role),
+            text: code.to_base64(),
+            svg: drawing(code),
+        };
+        self.update(|device| device.code = Some(code));
+        self.wait(words::WAITING);
+    }
+}
+
+impl Person for PagePerson {
+    fn tell(&self, event: ProgressEvent<'_>) {
+        match &event {
+            ProgressEvent::Session { time_left } => {
+                let ends = Instant::now().checked_add(*time_left);
+                self.shared.view.send_modify(|view| view.ends = ends);
+            }
+            ProgressEvent::Progress(Progress::Show(code)) => self.show(code),
+            ProgressEvent::Progress(Progress::Secure(digits)) => {
+                let digits = digits.to_string();
+                self.update(|device| {
+                    device.code = None;
+                    device.digits = Some(digits);
+                });
+            }
+            ProgressEvent::UserCode { code, link } => {
+                let code = UserCodeView {
+                    code: (*code).to_owned(),
+                    host: link.host().to_owned(),
+                };
+                self.update(|device| device.user_code = Some(code));
+            }
+            ProgressEvent::Token => self.update(|device| device.user_code = None),
+            _ => {}
+        }
+        match words::step(&event, self.role) {
+            Step::Waits(what) => self.wait(what),
+            Step::Done { what, next } => {
+                self.line(LineKind::Done, words::sentence(&what));
+                self.wait(next);
+            }
+            Step::Warning { what, advice, next } => {
+                let text = format!("{} {advice}", words::sentence(&what));
+                self.line(LineKind::Warning, text.trim_end().to_owned());
+                if !next.is_empty() {
+                    self.wait(next);
+                }
+            }
+            Step::Note(what) => self.line(LineKind::Note, what),
+            Step::Nothing => {}
+        }
+    }
+
+    async fn confirm_own_device(&self) -> bool {
+        let warning = OwnDevice::WARNING;
+        self.agrees(Question::OwnDevice { warning }).await
+    }
+
+    async fn enter_check_code(&self) -> CheckCode {
+        let mut wrong = None;
+        loop {
+            let answer = self.ask(Question::CheckCode, wrong.take()).await;
+            if let Ok(digits) = text(&answer).parse() {
+                self.wait("Comparing the digits.");
+                return digits;
+            }
+            wrong = Some("Type both digits, including a leading zero.".to_owned());
+        }
+    }
+
+    async fn open_link(&self, link: &ConsentLink) -> Opening {
+        let question = Question::OpenLink {
+            link: link.url.to_string(),
+            host: link.host().to_owned(),
+            warning: link.warning.clone(),
+        };
+        if !self.agrees(question).await {
+            return Opening::Refused;
+        }
+        self.wait("Waiting for your consent. The new device shows the code for it.");
+        Opening::Opened
+    }
+
+    async fn confirm_account(&self, user_id: &UserId) -> bool {
+        let user_id = user_id.to_string();
+        let is_right = self.agrees(Question::ConfirmAccount { user_id }).await;
+        self.wait("Waiting for the keys.");
+        is_right
+    }
+
+    async fn cancelled(&self) {
+        self.shared.cancelled().await;
+    }
+}
+
+/// Is on the page until this is dropped.
+struct ShownQuestion<'a> {
+    person: &'a PagePerson,
+    id: u64,
+}
+
+impl Drop for ShownQuestion<'_> {
+    fn drop(&mut self) {
+        self.person.shared.questions.take_back(self.id);
+        self.person.update(|device| {
+            device.question.take_if(|question| question.id == self.id);
+        });
+    }
+}
+
+/// A code where a text was asked for is no answer.
+fn text(answer: &Answer) -> &str {
+    match answer {
+        Answer::Text(text) => text.trim(),
+        Answer::Code(_) => "",
+    }
+}
+
+/// Dark on light, with its border of four modules. Empty if no QR code can hold it: the text
+/// remains.
+fn drawing(code: &ShownCode) -> String {
+    let Ok(code) = byte_mode(code.bytes(), EcLevel::Q) else {
+        return String::new();
+    };
+    code.render::<svg::Color<'_>>().build()
+}

@@ -1,0 +1,213 @@
+//! What the page asks of this program.
+
+use std::{convert::Infallible, future::ready, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, Query, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
+    middleware::{self, Next},
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+    routing::{get, post},
+};
+use futures_util::stream::{Stream, once, unfold};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use crate::{
+    guard,
+    page::Shared,
+    questions::{Answer, NotAsked},
+    view::View,
+    viewer::Viewing,
+};
+
+/// The largest answer, in bytes: a QR code as text, or a homeserver.
+const MAX_ANSWER: usize = 16 << 10;
+
+/// The largest picture, in bytes: a photograph. A frame of the camera is far smaller.
+const MAX_PICTURE: usize = 16 << 20;
+
+/// How soon the second page asks whether the first one is gone.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A page that is gone is noticed when nothing can be sent to it any more.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// The page that is open shows its token with each request.
+const X_PAGE: HeaderName = HeaderName::from_static("x-page");
+
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let from_the_page = Router::new()
+        .route("/answer", post(answer))
+        .layer(DefaultBodyLimit::max(MAX_ANSWER))
+        .route("/picture", post(picture))
+        .layer(DefaultBodyLimit::max(MAX_PICTURE))
+        .route("/cancel", post(cancel))
+        .layer(middleware::from_fn_with_state(
+            shared.clone(),
+            only_the_page,
+        ));
+    let app = Router::new()
+        .route("/", get(|| asset("text/html; charset=utf-8", PAGE)))
+        .route("/page.css", get(|| asset("text/css; charset=utf-8", STYLE)))
+        .route(
+            "/page.js",
+            get(|| asset("text/javascript; charset=utf-8", SCRIPT)),
+        )
+        .route("/events", get(events))
+        .route("/code/{device}", get(code))
+        .merge(from_the_page)
+        .with_state(shared.clone());
+    guard::guarded(app, shared)
+}
+
+const PAGE: &str = include_str!("../assets/page.html");
+const STYLE: &str = include_str!("../assets/page.css");
+const SCRIPT: &str = include_str!("../assets/page.js");
+
+fn asset(content_type: &'static str, text: &'static str) -> impl Future<Output = Response> {
+    let content_type = HeaderValue::from_static(content_type);
+    ready(([(CONTENT_TYPE, content_type)], text).into_response())
+}
+
+/// The view, whenever it changes, for the one page that is open.
+async fn events(State(shared): State<Arc<Shared>>) -> Response {
+    let Some(viewing) = shared.viewer.take() else {
+        let busy = Event::default().event("busy").retry(RETRY).data("");
+        return Sse::new(once(ready(Ok::<_, Infallible>(busy)))).into_response();
+    };
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
+    Sse::new(views(viewing, shared.view.subscribe()))
+        .keep_alive(keep_alive)
+        .into_response()
+}
+
+/// What is sent next to the page.
+enum Sent {
+    Nothing,
+    Token,
+    View,
+}
+
+/// First the page's token, then each view, until there will be no other one.
+fn views(
+    viewing: Viewing,
+    view: watch::Receiver<View>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    unfold(
+        (viewing, view, Sent::Nothing),
+        async |(viewing, mut view, sent)| {
+            let event = match sent {
+                Sent::Nothing => {
+                    let event = Event::default()
+                        .event("page")
+                        .retry(RETRY)
+                        .data(viewing.token());
+                    return Some((Ok(event), (viewing, view, Sent::Token)));
+                }
+                Sent::Token => view_event(&view.borrow_and_update()),
+                Sent::View if is_over(&view.borrow()) => None,
+                Sent::View => {
+                    view.changed().await.ok()?;
+                    view_event(&view.borrow_and_update())
+                }
+            };
+            Some((Ok(event?), (viewing, view, Sent::View)))
+        },
+    )
+}
+
+fn view_event(view: &View) -> Option<Event> {
+    Event::default().event("view").json_data(view).ok()
+}
+
+fn is_over(view: &View) -> bool {
+    view.devices.iter().all(|device| device.outcome.is_some())
+}
+
+/// `code/<device>.svg`
+async fn code(State(shared): State<Arc<Shared>>, Path(file): Path<String>) -> Response {
+    let view = shared.view.borrow();
+    let device = file
+        .strip_suffix(".svg")
+        .and_then(|n| n.parse::<usize>().ok());
+    let code = device.and_then(|n| view.devices.get(n)?.code.as_ref());
+    match code {
+        Some(code) => ([(CONTENT_TYPE, "image/svg+xml")], code.svg.clone()).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// Refuses whoever is not the page that is open.
+async fn only_the_page(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let token = request.headers().get(X_PAGE);
+    let token = token.and_then(|token| token.to_str().ok());
+    if token.is_some_and(|token| shared.viewer.is(token)) {
+        next.run(request).await
+    } else {
+        (StatusCode::CONFLICT, "another page is open\n").into_response()
+    }
+}
+
+#[derive(Deserialize)]
+struct AnswerBody {
+    question: u64,
+    answer: Zeroizing<String>,
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, Json(body): Json<AnswerBody>) -> Response {
+    answered(&shared, body.question, Answer::Text(body.answer))
+}
+
+fn answered(shared: &Shared, question: u64, answer: Answer) -> Response {
+    match shared.questions.answer(question, answer) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(NotAsked) => (StatusCode::GONE, "this is not asked any more\n").into_response(),
+    }
+}
+
+#[derive(Deserialize)]
+struct PictureQuery {
+    question: u64,
+}
+
+/// Why a picture is no answer, as a sentence.
+#[derive(Serialize)]
+struct NoCode {
+    why: String,
+}
+
+/// A picture in which there may be a code. It is never stored.
+async fn picture(
+    State(shared): State<Arc<Shared>>,
+    Query(query): Query<PictureQuery>,
+    picture: Bytes,
+) -> Response {
+    if !shared.questions.is_open(query.question) {
+        return (StatusCode::GONE, "this is not asked any more\n").into_response();
+    }
+    let Ok(_turn) = shared.reader.try_acquire() else {
+        return StatusCode::TOO_MANY_REQUESTS.into_response();
+    };
+    let read_code = shared.read_code.clone();
+    match tokio::task::spawn_blocking(move || read_code(&picture)).await {
+        Ok(Ok(code)) => answered(&shared, query.question, Answer::Code(Box::new(code))),
+        Ok(Err(why)) => Json(NoCode { why }).into_response(),
+        Err(_) => StatusCode::UNPROCESSABLE_ENTITY.into_response(),
+    }
+}
+
+async fn cancel(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.is_cancelled.send_replace(true);
+    StatusCode::NO_CONTENT
+}

@@ -1,0 +1,512 @@
+//! The page over HTTP, as a browser asks for it.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::{sync::Arc, time::Duration};
+
+use matrix_qr_device::{ConsentLink, Opening, Person, ProgressEvent};
+use matrix_qr_page::{Outcome, Page, PageOptions};
+use matrix_qr_protocol::{qr::QrCode, revision::Role};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use url::Url;
+
+/// A code of the proposal's text, which says where it is from.
+const CODE: &[u8] = b"code";
+
+struct Browser {
+    client: reqwest::Client,
+    url: Url,
+    origin: String,
+}
+
+impl Browser {
+    fn at(page: &Page) -> Self {
+        Self {
+            client: reqwest::Client::new(),
+            url: page.url().clone(),
+            origin: page.url().origin().ascii_serialization(),
+        }
+    }
+
+    /// As the page asks.
+    fn ask(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self
+            .client
+            .request(method.clone(), self.url.join(path).unwrap())
+            .header("sec-fetch-site", "same-origin");
+        match method {
+            Method::GET => request,
+            _ => request.header("origin", &self.origin),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        self.ask(Method::GET, path).send().await.unwrap()
+    }
+
+    async fn post(&self, path: &str, token: &str, body: impl Into<reqwest::Body>) -> StatusCode {
+        let request = self.ask(Method::POST, path).header("x-page", token);
+        let request = request.header("content-type", "application/json");
+        request.body(body).send().await.unwrap().status()
+    }
+
+    async fn open(&self) -> OpenPage {
+        OpenPage {
+            response: self.get("events").await,
+            read: String::new(),
+        }
+    }
+}
+
+/// The events of a page that is open.
+struct OpenPage {
+    response: Response,
+    read: String,
+}
+
+impl OpenPage {
+    /// The next event, unless the page is told nothing more.
+    async fn next(&mut self) -> Option<(String, String)> {
+        loop {
+            if let Some((event, rest)) = self.read.split_once("\n\n") {
+                let field = |name| {
+                    let line = event.lines().find_map(|line| line.strip_prefix(name));
+                    line.unwrap_or_default().trim().to_owned()
+                };
+                let named = (field("event:"), field("data:"));
+                self.read = rest.to_owned();
+                if !named.0.is_empty() {
+                    return Some(named);
+                }
+                continue;
+            }
+            let chunk = self.response.chunk().await.unwrap()?;
+            self.read.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    async fn token(&mut self) -> String {
+        let (event, token) = self.next().await.unwrap();
+        assert_eq!(event, "page");
+        token
+    }
+
+    /// The next view for which this holds.
+    async fn until(&mut self, holds: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let (event, data) = self.next().await.expect("the page is told nothing more");
+            assert_eq!(event, "view");
+            let view: Value = serde_json::from_str(&data).unwrap();
+            if holds(&view) {
+                return view;
+            }
+        }
+    }
+
+    async fn question(&mut self, kind: &str) -> Value {
+        let asked = |view: &Value| view["devices"][0]["question"]["kind"] == kind;
+        let view = self.until(asked).await;
+        view["devices"][0]["question"].clone()
+    }
+}
+
+fn read_code(bytes: &[u8]) -> Result<QrCode, String> {
+    if bytes == CODE {
+        Ok(QrCode::decode(&a_code()).unwrap())
+    } else {
+        Err("There is no QR code in this picture.".to_owned())
+    }
+}
+
+/// MSC4108: MATRIX, version 2, the new device's; a key, and the session's URL.
+fn a_code() -> Vec<u8> {
+    let url = b"https://rendezvous.example/abc";
+    let mut code = b"MATRIX\x02\x03".to_vec();
+    code.extend([9; 32]);
+    code.extend(u16::try_from(url.len()).unwrap().to_be_bytes());
+    code.extend(url);
+    code
+}
+
+async fn page_for(roles: &[Role]) -> Page {
+    let options = PageOptions {
+        listen: ([127, 0, 0, 1], 0).into(),
+        public: None,
+        roles: roles.to_vec(),
+        read_code: Arc::new(read_code),
+    };
+    Page::start(options).await.unwrap()
+}
+
+fn reply(question: &Value, answer: &str) -> String {
+    json!({ "question": question["id"], "answer": answer }).to_string()
+}
+
+#[tokio::test]
+async fn the_page_loads_nothing_from_elsewhere() {
+    let page = page_for(&[Role::New]).await;
+    let browser = Browser::at(&page);
+    for (file, content_type) in [
+        ("", "text/html"),
+        ("page.css", "text/css"),
+        ("page.js", "text/javascript"),
+    ] {
+        let response = browser.get(file).await;
+        assert_eq!(response.status(), 200, "{file}");
+        let headers = response.headers().clone();
+        assert!(
+            headers["content-type"]
+                .to_str()
+                .unwrap()
+                .starts_with(content_type)
+        );
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        let text = response.text().await.unwrap();
+        assert!(!text.contains("://"), "{file}");
+        for sink in ["innerHTML", "insertAdjacentHTML", "outerHTML", "eval("] {
+            assert!(!text.contains(sink), "{file}: {sink}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_answer_has_all_its_headers() {
+    let page = page_for(&[Role::New]).await;
+    let browser = Browser::at(&page);
+    let elsewhere = page.url().join("/").unwrap();
+    let answers = [
+        browser.get("").await,
+        browser.get("events").await,
+        browser.get("code/0.svg").await,
+        browser.ask(Method::POST, "cancel").send().await.unwrap(),
+        browser.client.get(elsewhere).send().await.unwrap(),
+    ];
+    for answer in answers {
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.headers()[name], value, "{}", answer.url());
+        }
+        let policy = answer.headers()["content-security-policy"]
+            .to_str()
+            .unwrap();
+        assert!(policy.contains("frame-ancestors 'none'"));
+    }
+}
+
+#[tokio::test]
+async fn only_who_has_the_whole_address_gets_anything() {
+    let page = page_for(&[Role::New]).await;
+    let client = reqwest::Client::new();
+    let url = page.url().as_str();
+    assert_eq!(client.get(url).send().await.unwrap().status(), 200);
+    let other = url.replace(page.url().path(), "/00112233445566778899aabbccddeeff/");
+    for wrong in [&other, &url[..url.len() - 2], url.trim_end_matches('/')] {
+        assert_eq!(client.get(wrong).send().await.unwrap().status(), 404);
+    }
+    let secret = page.url().path().trim_matches('/').to_owned();
+    assert_eq!(secret.len(), 32, "128 bits");
+    let next = page_for(&[Role::New]).await;
+    assert!(
+        !next.url().path().contains(&secret),
+        "for one sign-in alone"
+    );
+}
+
+#[tokio::test]
+async fn another_name_for_this_address_is_refused() {
+    let page = page_for(&[Role::New]).await;
+    let browser = Browser::at(&page);
+    let port = page.url().port().unwrap();
+    for (host, status) in [
+        (format!("127.0.0.1:{port}"), 200),
+        (format!("localhost:{port}"), 200),
+        (format!("LOCALHOST:{port}"), 200),
+        (format!("attacker.example:{port}"), 421),
+        (format!("127.0.0.1.attacker.example:{port}"), 421),
+        (format!("127.0.0.2:{port}"), 421),
+        ("127.0.0.1".to_owned(), 421),
+        ("127.0.0.1:1".to_owned(), 421),
+        (String::new(), 421),
+    ] {
+        let answer = browser
+            .ask(Method::GET, "")
+            .header("host", &host)
+            .send()
+            .await;
+        assert_eq!(answer.unwrap().status(), status, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn behind_a_proxy_the_page_has_the_proxys_name() {
+    let options = PageOptions {
+        listen: ([127, 0, 0, 1], 0).into(),
+        public: Some("https://bot.example.org".parse().unwrap()),
+        roles: vec![Role::New],
+        read_code: Arc::new(read_code),
+    };
+    let page = Page::start(options).await.unwrap();
+    let (origin, path) = (page.url().origin(), page.url().path());
+    assert_eq!(origin.ascii_serialization(), "https://bot.example.org");
+    assert_eq!(path.len(), 34);
+}
+
+#[tokio::test]
+async fn what_comes_from_another_page_is_refused() {
+    let page = page_for(&[Role::New]).await;
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let post = || {
+        let url = browser.url.join("cancel").unwrap();
+        browser.client.post(url).header("x-page", &token)
+    };
+    let own = browser.origin.as_str();
+    let port = page.url().port().unwrap();
+    for (origin, site, status) in [
+        (None, None, 403),
+        (None, Some("same-origin"), 403),
+        (Some("https://attacker.example"), None, 403),
+        (Some("null"), Some("cross-site"), 403),
+        (Some(&*format!("http://localhost:{port}")), None, 403),
+        (Some(own), Some("cross-site"), 403),
+        (Some(own), Some("same-site"), 403),
+        (Some(own), Some("same-origin"), 204),
+        (Some(own), None, 204),
+    ] {
+        let mut request = post();
+        for (name, value) in [("origin", origin), ("sec-fetch-site", site)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{origin:?}, {site:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_page_may_only_lead_here() {
+    let page = page_for(&[Role::New]).await;
+    let browser = Browser::at(&page);
+    for (path, mode, status) in [
+        ("", "navigate", 200),
+        ("", "no-cors", 403),
+        ("page.js", "no-cors", 403),
+        ("events", "cors", 403),
+        ("code/0.svg", "navigate", 403),
+    ] {
+        let request = browser.client.get(browser.url.join(path).unwrap());
+        let request = request.header("sec-fetch-site", "cross-site");
+        let answer = request.header("sec-fetch-mode", mode).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}, {mode}");
+    }
+}
+
+#[tokio::test]
+async fn digits_are_asked_for_until_there_are_two() {
+    let page = page_for(&[Role::Existing]).await;
+    let person = page.person(Role::Existing).unwrap();
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let (digits, ()) = tokio::join!(person.enter_check_code(), async {
+        let first = open.question("check_code").await;
+        assert_eq!(first["wrong"], Value::Null);
+        assert_eq!(
+            browser.post("answer", &token, reply(&first, "7")).await,
+            204
+        );
+        let second = open.question("check_code").await;
+        assert!(second["wrong"].as_str().unwrap().contains("leading zero"));
+        let late = browser.post("answer", &token, reply(&first, "11")).await;
+        assert_eq!(late, 410, "the first question is not open any more");
+        assert_eq!(
+            browser.post("answer", &token, reply(&second, "07")).await,
+            204
+        );
+    });
+    assert_eq!(digits.to_string(), "07");
+    let gone = open.until(|view| view["devices"][0]["question"].is_null());
+    gone.await;
+}
+
+#[tokio::test]
+async fn a_link_is_opened_only_by_a_yes() {
+    let link = ConsentLink {
+        url: "https://auth.example.org/link?code=1".parse().unwrap(),
+        warning: Some("It belongs to somebody else.".to_owned()),
+    };
+    for (answer, expected) in [
+        ("yes", Opening::Opened),
+        ("no", Opening::Refused),
+        ("", Opening::Refused),
+    ] {
+        let page = page_for(&[Role::Existing]).await;
+        let person = page.person(Role::Existing).unwrap();
+        let browser = Browser::at(&page);
+        let mut open = browser.open().await;
+        let token = open.token().await;
+        let (opening, ()) = tokio::join!(person.open_link(&link), async {
+            let question = open.question("open_link").await;
+            assert_eq!(question["host"], "auth.example.org");
+            assert_eq!(question["link"], link.url.as_str());
+            assert_eq!(question["warning"], "It belongs to somebody else.");
+            browser
+                .post("answer", &token, reply(&question, answer))
+                .await;
+        });
+        assert_eq!(opening, expected, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_is_dropped_leaves_the_page() {
+    let page = page_for(&[Role::New]).await;
+    let person = page.person(Role::New).unwrap();
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let question = tokio::select! {
+        _ = person.enter_check_code() => panic!("nobody has answered"),
+        question = open.question("check_code") => question,
+    };
+    open.until(|view| view["devices"][0]["question"].is_null())
+        .await;
+    assert_eq!(
+        browser.post("answer", &token, reply(&question, "11")).await,
+        410
+    );
+}
+
+#[tokio::test]
+async fn the_second_page_waits_for_the_first_to_go() {
+    let page = page_for(&[Role::New]).await;
+    let person = page.person(Role::New).unwrap();
+    let browser = Browser::at(&page);
+    let mut first = browser.open().await;
+    let token = first.token().await;
+    let mut second = browser.open().await;
+    assert_eq!(second.next().await.unwrap().0, "busy");
+    assert_eq!(second.next().await, None, "and nothing else");
+    assert_eq!(browser.post("cancel", "", "").await, 409);
+    person.tell(ProgressEvent::Checking);
+    drop(first);
+    let mut third = loop {
+        let mut open = browser.open().await;
+        match open.next().await.unwrap() {
+            (event, new) if event == "page" => {
+                assert_ne!(new, token);
+                break open;
+            }
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    assert_eq!(
+        browser.post("cancel", &token, "").await,
+        409,
+        "the first one"
+    );
+    let view = third.until(|_| true).await;
+    assert_eq!(view["devices"][0]["waiting"], "Checking the homeserver.");
+}
+
+#[tokio::test]
+async fn a_code_is_taken_from_a_picture_or_a_text() {
+    let page = page_for(&[Role::Existing]).await;
+    let person = page.person(Role::Existing).unwrap();
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let (code, ()) = tokio::join!(person.scan(), async {
+        let question = open.question("code").await;
+        let path = format!("picture?question={}", question["id"]);
+        let post = |body: Vec<u8>| {
+            let request = browser.ask(Method::POST, &path).header("x-page", &token);
+            request.body(body).send()
+        };
+        let blurred = post(b"a wall".to_vec()).await.unwrap();
+        assert_eq!(blurred.status(), 200);
+        let why: Value = blurred.json().await.unwrap();
+        assert_eq!(why["why"], "There is no QR code in this picture.");
+        assert_eq!(post(vec![0; (16 << 20) + 1]).await.unwrap().status(), 413);
+        assert_eq!(post(CODE.to_vec()).await.unwrap().status(), 204);
+        assert_eq!(post(CODE.to_vec()).await.unwrap().status(), 410, "once");
+    });
+    assert_eq!(code, QrCode::decode(&a_code()).unwrap());
+
+    let (_, ()) = tokio::join!(person.scan(), async {
+        let first = open.question("code").await;
+        browser
+            .post("answer", &token, reply(&first, "nonsense"))
+            .await;
+        let second = open.until(|view| view["devices"][0]["question"]["wrong"].is_string());
+        let second = second.await["devices"][0]["question"].clone();
+        browser.post("answer", &token, reply(&second, "code")).await;
+    });
+}
+
+#[tokio::test]
+async fn an_answer_has_a_bounded_size_and_its_form() {
+    let page = page_for(&[Role::New]).await;
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let long = json!({ "question": 0, "answer": "x".repeat(16 << 10) }).to_string();
+    assert_eq!(browser.post("answer", &token, long).await, 413);
+    for malformed in ["", "{}", "[]", "{\"question\":\"0\",\"answer\":\"\"}"] {
+        let status = browser.post("answer", &token, malformed).await;
+        assert!(status.is_client_error(), "{malformed}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn cancel_is_heard_by_each_device() {
+    let page = page_for(&[Role::New, Role::Existing]).await;
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let people = [Role::New, Role::Existing].map(|role| page.person(role).unwrap());
+    assert_eq!(browser.post("cancel", &token, "").await, 204);
+    for person in people {
+        tokio::time::timeout(Duration::from_secs(5), person.cancelled())
+            .await
+            .expect("it has heard it");
+    }
+}
+
+#[tokio::test]
+async fn the_end_is_shown_before_the_page_closes() {
+    let page = page_for(&[Role::New]).await;
+    let person = page.person(Role::New).unwrap();
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    open.token().await;
+    person.end(Outcome {
+        success: true,
+        what: "Signed in as <b>@alice:example.org</b>.".to_owned(),
+        advice: String::new(),
+    });
+    let closing = tokio::spawn(page.close());
+    let view = open
+        .until(|view| view["devices"][0]["outcome"].is_object())
+        .await;
+    let outcome = &view["devices"][0]["outcome"];
+    assert_eq!(outcome["success"], true);
+    assert_eq!(open.next().await, None, "there is nothing to wait for");
+    closing.await.unwrap();
+    let gone = browser.ask(Method::GET, "").send().await;
+    gone.expect_err("nobody listens there");
+}
