@@ -83,7 +83,7 @@ pub(crate) enum PayloadChange {
     Replayed,
     /// The last one of the other device.
     Reflected,
-    /// Its first half.
+    /// Its first half, as whole groups of base64.
     Truncated,
     /// One bit, in the middle.
     Flipped,

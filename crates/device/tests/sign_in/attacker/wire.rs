@@ -441,7 +441,7 @@ impl AttackedWire {
         match change {
             PayloadChange::Replayed => nth(message - 2),
             PayloadChange::Reflected => nth(message - 1),
-            PayloadChange::Truncated => payload[..payload.len() / 2].to_owned(),
+            PayloadChange::Truncated => payload[..payload.len() / 8 * 4].to_owned(),
             PayloadChange::Flipped => flipped(payload, payload.len() / 2),
             PayloadChange::FlippedAtEnd => flipped(payload, payload.len() - 2),
             PayloadChange::OtherSession => case.others[message - 1].clone(),
