@@ -16,7 +16,7 @@ use matrix_qr_device::{
     GrantOptions, Granted, OwnDevice, RendezvousAt, SignInOptions, SignedIn, Start,
     encryption::StoreKeys, http::Policy, oauth::Client, sign_in,
 };
-use matrix_qr_page::Outcome;
+use matrix_qr_page::PageOutcome;
 use matrix_qr_protocol::{error::Error, homeserver::HomeserverAddress, qr::QrCode, revision::Role};
 use matrix_qr_sandbox::Options;
 use tokio::sync::oneshot;
@@ -77,7 +77,7 @@ async fn at_page(page: WebPage, args: &args::DemoArgs, cancel: &Cancel) -> Resul
         report.verdict()
     });
     let outcome = match &ended {
-        Ok(()) => Outcome {
+        Ok(()) => PageOutcome {
             success: true,
             what: "The new device is signed in, verified, and reads an old message.".to_owned(),
             advice: "That was all. You can close this page.".to_owned(),

@@ -3,7 +3,7 @@
 use matrix_qr_device::{
     Device, Facts, GrantOptions, Granted, OwnDevice, RendezvousAt, Start, encryption::Encryption,
 };
-use matrix_qr_page::Outcome;
+use matrix_qr_page::PageOutcome;
 use matrix_qr_protocol::{homeserver::HomeserverAddress, revision::Role};
 use serde_json::json;
 
@@ -60,9 +60,9 @@ async fn granted(
 }
 
 /// What a page shows of it.
-fn outcome(granted: &Result<Granted, Failure>) -> Outcome {
+fn outcome(granted: &Result<Granted, Failure>) -> PageOutcome {
     match granted {
-        Ok(granted) => Outcome {
+        Ok(granted) => PageOutcome {
             success: true,
             what: format!("Your account has a new device, {}.", granted.device_id),
             advice: if granted.verified {

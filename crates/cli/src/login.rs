@@ -10,7 +10,7 @@ use matrix_qr_device::{
     oauth::{Client, ClientMetadata},
     sign_in,
 };
-use matrix_qr_page::Outcome;
+use matrix_qr_page::PageOutcome;
 use matrix_qr_protocol::{
     error::Error,
     homeserver::{HomeserverAddress, HomeserverKind},
@@ -66,9 +66,9 @@ async fn signed_in(
 }
 
 /// What a page shows of it.
-fn outcome(signed_in: &Result<SignedIn, Failure>) -> Outcome {
+fn outcome(signed_in: &Result<SignedIn, Failure>) -> PageOutcome {
     match signed_in {
-        Ok(signed_in) => Outcome {
+        Ok(signed_in) => PageOutcome {
             success: true,
             what: format!(
                 "Signed in as {}, device {}.",

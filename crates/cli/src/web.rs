@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use matrix_qr_page::{Outcome, Page, PageOptions, PagePerson, words};
+use matrix_qr_page::{Page, PageOptions, PageOutcome, PagePerson, words};
 use matrix_qr_protocol::{qr::QrCode, revision::Role};
 use serde_json::json;
 
@@ -65,7 +65,7 @@ impl WebPage {
     }
 
     /// Shows each device's end there, and stops.
-    pub(crate) async fn close(self, outcome: impl Fn(Role) -> Outcome) {
+    pub(crate) async fn close(self, outcome: impl Fn(Role) -> PageOutcome) {
         for person in &self.people {
             person.end(outcome(person.role()));
         }
@@ -83,8 +83,8 @@ impl WebPage {
 }
 
 /// What the page shows of a failure.
-pub(crate) fn failed(failure: &Failure) -> Outcome {
-    Outcome {
+pub(crate) fn failed(failure: &Failure) -> PageOutcome {
+    PageOutcome {
         success: false,
         what: words::sentence(&failure.what),
         advice: failure.advice.clone(),

@@ -11,7 +11,7 @@
 use std::{sync::Arc, time::Duration};
 
 use matrix_qr_device::{ConsentLink, Person, ProgressEvent, UserId};
-use matrix_qr_page::{Outcome, Page, PageOptions, PagePerson};
+use matrix_qr_page::{Page, PageOptions, PageOutcome, PagePerson};
 use matrix_qr_protocol::{
     driver::Progress,
     login::message::DeviceId,
@@ -148,15 +148,15 @@ pub async fn show(state: &str, person: &PagePerson, other: Option<&PagePerson>) 
     std::future::pending().await
 }
 
-fn outcome(success: bool) -> Outcome {
+fn outcome(success: bool) -> PageOutcome {
     if success {
-        Outcome {
+        PageOutcome {
             success,
             what: "Signed in as @alice:example.org, device ABCDEFGH.".to_owned(),
             advice: "To read old messages: matrix-qr restore-keys".to_owned(),
         }
     } else {
-        Outcome {
+        PageOutcome {
             success,
             what: "The digits were wrong, so the two devices are not connected to each other."
                 .to_owned(),

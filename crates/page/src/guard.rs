@@ -2,7 +2,7 @@
 //! out pages of other origins that came to know it, and names that were pointed at this address
 //! (DNS rebinding).
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -15,9 +15,8 @@ use axum::{
     response::IntoResponse as _,
 };
 use tower::ServiceExt as _;
-use url::Url;
 
-use crate::page::Shared;
+use crate::shared::Shared;
 
 /// Everything is of this page alone: nothing is loaded from elsewhere, framed, cached or told on.
 const HEADERS: [(HeaderName, &str); 8] = [
@@ -46,65 +45,6 @@ const HEADERS: [(HeaderName, &str); 8] = [
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-
-/// Where the page is.
-#[derive(Debug, Clone)]
-pub(crate) struct Address {
-    listen: SocketAddr,
-    public: Option<Url>,
-}
-
-impl Address {
-    pub(crate) fn new(listen: SocketAddr, public: Option<Url>) -> Self {
-        Self { listen, public }
-    }
-
-    /// The page's own URL.
-    pub(crate) fn url(&self, secret: &str) -> io::Result<Url> {
-        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
-        let base = match &self.public {
-            Some(public) => public.clone(),
-            None => Url::parse(&format!("http://{}/", self.listen)).map_err(invalid)?,
-        };
-        base.join(&format!("/{secret}/")).map_err(invalid)
-    }
-
-    /// The origin that a browser has for this `Host`, if the page is there.
-    fn origin(&self, host: &Authority) -> Option<String> {
-        if let Some(public) = self.public.as_ref().filter(|public| is_at(public, host)) {
-            return Some(public.origin().ascii_serialization());
-        }
-        self.is_ours(host).then(|| format!("http://{host}"))
-    }
-
-    /// Only addresses, which nobody can point at this machine, and the name that every machine has
-    /// for itself.
-    fn is_ours(&self, host: &Authority) -> bool {
-        let port = host.port_u16().unwrap_or(80);
-        if port != self.listen.port() {
-            return false;
-        }
-        let name = host.host();
-        if name.eq_ignore_ascii_case("localhost") {
-            return self.listen.ip().is_loopback();
-        }
-        let bare = name.trim_start_matches('[').trim_end_matches(']');
-        bare.parse().is_ok_and(|ip: std::net::IpAddr| {
-            self.listen.ip().is_unspecified() || ip == self.listen.ip()
-        })
-    }
-}
-
-fn is_at(public: &Url, host: &Authority) -> bool {
-    let port = host.port_u16().or_else(|| match public.scheme() {
-        "https" => Some(443),
-        _ => Some(80),
-    });
-    public
-        .host_str()
-        .is_some_and(|name| name.eq_ignore_ascii_case(host.host()))
-        && public.port_or_known_default() == port
-}
 
 /// The outermost layer.
 pub(crate) fn guarded(app: Router, shared: Arc<Shared>) -> Router {

@@ -10,20 +10,25 @@
 //! | `viewer` | one page at a time |
 //! | `routes` | what the page asks of this program |
 //! | `guard` | who may ask at all: path, `Host`, `Origin`, `Sec-Fetch-Site`; the headers of each response |
+//! | `address` | where the page is, and by which names a browser may know it |
 //! | `serve` | connections, in bounded number |
+//! | `shared` | what the page, its person and its requests have in common |
 
+mod address;
 mod guard;
 mod page;
 mod person;
 mod questions;
 mod routes;
 mod serve;
+mod shared;
 mod view;
 mod viewer;
 pub mod words;
 
 pub use self::{
-    page::{Page, PageOptions, ReadCode},
+    page::{Page, PageOptions},
     person::PagePerson,
-    view::Outcome,
+    shared::ReadCode,
+    view::PageOutcome,
 };

@@ -1,8 +1,8 @@
 //! Starts the page, and ends it.
 
-use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use matrix_qr_protocol::{qr::QrCode, revision::Role};
+use matrix_qr_protocol::revision::Role;
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, oneshot, watch},
@@ -11,17 +11,15 @@ use tokio::{
 use url::Url;
 
 use crate::{
-    guard::Address,
+    address::Address,
     person::PagePerson,
     questions::Questions,
     routes,
     serve::serve,
+    shared::{ReadCode, Shared},
     view::{DeviceView, View},
     viewer::{Token, Viewer},
 };
-
-/// Finds a code in a picture, or in text. Otherwise a sentence for the person says what is wrong.
-pub type ReadCode = dyn Fn(&[u8]) -> Result<QrCode, String> + Send + Sync;
 
 /// How long the end of a sign-in may take to reach the page.
 const LAST_WORD: Duration = Duration::from_secs(3);
@@ -45,28 +43,6 @@ pub struct Page {
     url: Url,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
-}
-
-/// What the page, its person and its requests have in common.
-pub(crate) struct Shared {
-    pub(crate) secret: Token,
-    pub(crate) address: Address,
-    pub(crate) view: watch::Sender<View>,
-    pub(crate) questions: Questions,
-    pub(crate) viewer: Viewer,
-    pub(crate) is_cancelled: watch::Sender<bool>,
-    pub(crate) read_code: Arc<ReadCode>,
-    /// One picture is read at a time.
-    pub(crate) reader: Semaphore,
-}
-
-impl Shared {
-    pub(crate) async fn cancelled(&self) {
-        let mut cancelled = self.is_cancelled.subscribe();
-        if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-            pending().await
-        }
-    }
 }
 
 impl Page {

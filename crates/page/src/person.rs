@@ -12,10 +12,12 @@ use matrix_qr_protocol::{
 use qrcode::{EcLevel, render::svg};
 
 use crate::{
-    page::Shared,
-    questions::Answer,
-    view::{CodeView, DeviceView, Line, LineKind, Outcome, Question, QuestionView, UserCodeView},
-    words::{self, Step},
+    questions::PageAnswer,
+    shared::Shared,
+    view::{
+        CodeView, DeviceView, Line, LineKind, PageOutcome, PageQuestion, QuestionView, UserCodeView,
+    },
+    words::{self, EventText},
 };
 
 /// Shows on the page, and asks there.
@@ -44,9 +46,9 @@ impl PagePerson {
     pub async fn scan(&self) -> QrCode {
         let mut wrong = None;
         loop {
-            match self.ask(Question::Code, wrong.take()).await {
-                Answer::Code(code) => return *code,
-                Answer::Text(text) => match (self.shared.read_code)(text.as_bytes()) {
+            match self.ask(PageQuestion::Code, wrong.take()).await {
+                PageAnswer::Code(code) => return *code,
+                PageAnswer::Text(text) => match (self.shared.read_code)(text.as_bytes()) {
                     Ok(code) => return code,
                     Err(why) => wrong = Some(why),
                 },
@@ -58,7 +60,7 @@ impl PagePerson {
     pub async fn homeserver<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> T {
         let mut wrong = None;
         loop {
-            let answer = self.ask(Question::Homeserver, wrong.take()).await;
+            let answer = self.ask(PageQuestion::Homeserver, wrong.take()).await;
             match read(&text(&answer)) {
                 Ok(homeserver) => return homeserver,
                 Err(why) => wrong = Some(why),
@@ -67,7 +69,7 @@ impl PagePerson {
     }
 
     /// Shows how it ended. The page asks for nothing more.
-    pub fn end(&self, outcome: Outcome) {
+    pub fn end(&self, outcome: PageOutcome) {
         self.update(|device| {
             *device = DeviceView {
                 lines: std::mem::take(&mut device.lines),
@@ -77,7 +79,7 @@ impl PagePerson {
         });
     }
 
-    async fn ask(&self, question: Question, wrong: Option<String>) -> Answer {
+    async fn ask(&self, question: PageQuestion, wrong: Option<String>) -> PageAnswer {
         let (id, answer) = self.shared.questions.ask(self.device);
         let _shown = ShownQuestion { person: self, id };
         self.update(|device| {
@@ -94,7 +96,7 @@ impl PagePerson {
         }
     }
 
-    async fn agrees(&self, question: Question) -> bool {
+    async fn agrees(&self, question: PageQuestion) -> bool {
         text(&self.ask(question, None).await) == "yes"
     }
 
@@ -156,32 +158,32 @@ impl Person for PagePerson {
             _ => {}
         }
         match words::step(&event, self.role) {
-            Step::Waits(what) => self.wait(what),
-            Step::Done { what, next } => {
+            EventText::Waits(what) => self.wait(what),
+            EventText::Done { what, next } => {
                 self.line(LineKind::Done, words::sentence(&what));
                 self.wait(next);
             }
-            Step::Warning { what, advice, next } => {
+            EventText::Warning { what, advice, next } => {
                 let text = format!("{} {advice}", words::sentence(&what));
                 self.line(LineKind::Warning, text.trim_end().to_owned());
                 if !next.is_empty() {
                     self.wait(next);
                 }
             }
-            Step::Note(what) => self.line(LineKind::Note, what),
-            Step::Nothing => {}
+            EventText::Note(what) => self.line(LineKind::Note, what),
+            EventText::Nothing => {}
         }
     }
 
     async fn confirm_own_device(&self) -> bool {
         let warning = OwnDevice::WARNING;
-        self.agrees(Question::OwnDevice { warning }).await
+        self.agrees(PageQuestion::OwnDevice { warning }).await
     }
 
     async fn enter_check_code(&self) -> CheckCode {
         let mut wrong = None;
         loop {
-            let answer = self.ask(Question::CheckCode, wrong.take()).await;
+            let answer = self.ask(PageQuestion::CheckCode, wrong.take()).await;
             if let Ok(digits) = text(&answer).parse() {
                 self.wait("Comparing the digits.");
                 return digits;
@@ -191,7 +193,7 @@ impl Person for PagePerson {
     }
 
     async fn open_link(&self, link: &ConsentLink) -> Opening {
-        let question = Question::OpenLink {
+        let question = PageQuestion::OpenLink {
             link: link.url.to_string(),
             host: link.host().to_owned(),
             warning: link.warning.clone(),
@@ -205,7 +207,7 @@ impl Person for PagePerson {
 
     async fn confirm_account(&self, user_id: &UserId) -> bool {
         let user_id = user_id.to_string();
-        let is_right = self.agrees(Question::ConfirmAccount { user_id }).await;
+        let is_right = self.agrees(PageQuestion::ConfirmAccount { user_id }).await;
         self.wait("Waiting for the keys.");
         is_right
     }
@@ -231,10 +233,10 @@ impl Drop for ShownQuestion<'_> {
 }
 
 /// A code where a text was asked for is no answer.
-fn text(answer: &Answer) -> &str {
+fn text(answer: &PageAnswer) -> &str {
     match answer {
-        Answer::Text(text) => text.trim(),
-        Answer::Code(_) => "",
+        PageAnswer::Text(text) => text.trim(),
+        PageAnswer::Code(_) => "",
     }
 }
 

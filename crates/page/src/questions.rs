@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 /// What a person gave for an answer.
-pub(crate) enum Answer {
+pub(crate) enum PageAnswer {
     Text(Zeroizing<String>),
     Code(Box<QrCode>),
 }
@@ -25,7 +25,7 @@ pub(crate) struct Questions {
 struct OpenQuestion {
     device: usize,
     id: u64,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<PageAnswer>,
 }
 
 /// The question is not open any more: it was answered, or its sign-in has gone on without it.
@@ -34,7 +34,7 @@ pub(crate) struct NotAsked;
 
 impl Questions {
     /// Opens a question of this device; it replaces the one that was open before.
-    pub(crate) fn ask(&self, device: usize) -> (u64, oneshot::Receiver<Answer>) {
+    pub(crate) fn ask(&self, device: usize) -> (u64, oneshot::Receiver<PageAnswer>) {
         let (answer, receiver) = oneshot::channel();
         let id = self.next.fetch_add(1, Relaxed);
         let mut open = self.open();
@@ -49,7 +49,7 @@ impl Questions {
     }
 
     /// Answers it, once.
-    pub(crate) fn answer(&self, id: u64, answer: Answer) -> Result<(), NotAsked> {
+    pub(crate) fn answer(&self, id: u64, answer: PageAnswer) -> Result<(), NotAsked> {
         let mut open = self.open();
         let at = open
             .iter()
@@ -73,15 +73,15 @@ impl Questions {
 mod tests {
     use super::*;
 
-    fn text(answer: Answer) -> String {
+    fn text(answer: PageAnswer) -> String {
         match answer {
-            Answer::Text(text) => text.to_string(),
-            Answer::Code(_) => "a code".to_owned(),
+            PageAnswer::Text(text) => text.to_string(),
+            PageAnswer::Code(_) => "a code".to_owned(),
         }
     }
 
-    fn yes() -> Answer {
-        Answer::Text(Zeroizing::new("yes".to_owned()))
+    fn yes() -> PageAnswer {
+        PageAnswer::Text(Zeroizing::new("yes".to_owned()))
     }
 
     #[test]

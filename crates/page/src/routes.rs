@@ -21,8 +21,8 @@ use zeroize::Zeroizing;
 
 use crate::{
     guard,
-    page::Shared,
-    questions::{Answer, NotAsked},
+    questions::{NotAsked, PageAnswer},
+    shared::Shared,
     view::View,
     viewer::Viewing,
 };
@@ -166,10 +166,10 @@ struct AnswerBody {
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, Json(body): Json<AnswerBody>) -> Response {
-    answered(&shared, body.question, Answer::Text(body.answer))
+    answered(&shared, body.question, PageAnswer::Text(body.answer))
 }
 
-fn answered(shared: &Shared, question: u64, answer: Answer) -> Response {
+fn answered(shared: &Shared, question: u64, answer: PageAnswer) -> Response {
     match shared.questions.answer(question, answer) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(NotAsked) => (StatusCode::GONE, "this is not asked any more\n").into_response(),
@@ -201,7 +201,7 @@ async fn picture(
     };
     let read_code = shared.read_code.clone();
     match tokio::task::spawn_blocking(move || read_code(&picture)).await {
-        Ok(Ok(code)) => answered(&shared, query.question, Answer::Code(Box::new(code))),
+        Ok(Ok(code)) => answered(&shared, query.question, PageAnswer::Code(Box::new(code))),
         Ok(Err(why)) => Json(NoCode { why }).into_response(),
         Err(_) => StatusCode::UNPROCESSABLE_ENTITY.into_response(),
     }

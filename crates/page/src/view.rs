@@ -32,7 +32,7 @@ pub(crate) struct DeviceView {
     pub(crate) digits: Option<String>,
     pub(crate) user_code: Option<UserCodeView>,
     pub(crate) question: Option<QuestionView>,
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<PageOutcome>,
 }
 
 /// The code for the consent page.
@@ -75,14 +75,14 @@ pub(crate) struct QuestionView {
     /// Every question has its own, so that an answer that comes late answers no other one.
     pub(crate) id: u64,
     #[serde(flatten)]
-    pub(crate) question: Question,
+    pub(crate) question: PageQuestion,
     /// What was wrong with the last answer.
     pub(crate) wrong: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub(crate) enum Question {
+pub(crate) enum PageQuestion {
     /// Whether the new device is the person's own.
     OwnDevice { warning: &'static str },
     /// The two digits of the other device.
@@ -103,7 +103,7 @@ pub(crate) enum Question {
 
 /// How a device's sign-in ended, for the person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Outcome {
+pub struct PageOutcome {
     /// Whether it did what it was started for.
     pub success: bool,
     /// A sentence.
@@ -112,7 +112,7 @@ pub struct Outcome {
     pub advice: String,
 }
 
-impl From<&UserError> for Outcome {
+impl From<&UserError> for PageOutcome {
     fn from(error: &UserError) -> Self {
         Self {
             success: false,

@@ -8,7 +8,7 @@ pub const WAITING: &str = "Waiting for the other device.";
 
 /// What an event means for the person.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum EventText {
     /// What the device waits for now.
     Waits(&'static str),
     /// Something is done, and what the device waits for next; empty if that is said by what follows.
@@ -47,19 +47,19 @@ pub fn invitation(role: Role) -> &'static str {
 
 /// What the person reads.
 #[must_use]
-pub fn step(event: &ProgressEvent<'_>, role: Role) -> Step {
+pub fn step(event: &ProgressEvent<'_>, role: Role) -> EventText {
     match event {
         ProgressEvent::Progress(progress) => progress_step(progress, role),
         ProgressEvent::Checking if role == Role::Existing => {
-            Step::Waits("Checking this device's keys and its homeserver.")
+            EventText::Waits("Checking this device's keys and its homeserver.")
         }
-        ProgressEvent::Checking => Step::Waits("Checking the homeserver."),
-        ProgressEvent::UserCode { .. } => Step::Waits("Waiting for you to agree there."),
+        ProgressEvent::Checking => EventText::Waits("Checking the homeserver."),
+        ProgressEvent::UserCode { .. } => EventText::Waits("Waiting for you to agree there."),
         ProgressEvent::Token => done(
             "You have agreed: this device may sign in",
             "Waiting for the keys.",
         ),
-        ProgressEvent::Account(user_id) => Step::Done {
+        ProgressEvent::Account(user_id) => EventText::Done {
             what: format!(
                 "This device will be added to {}",
                 harmless(user_id.as_str())
@@ -74,14 +74,14 @@ pub fn step(event: &ProgressEvent<'_>, role: Role) -> Step {
             note("The new device's ID is not bound to this connection; many apps cannot do that.")
         }
         ProgressEvent::LookingForDevice(_) => {
-            Step::Waits("Checking whether the new device's ID is unused.")
+            EventText::Waits("Checking whether the new device's ID is unused.")
         }
         ProgressEvent::DeviceFound(_) => {
             done("The homeserver lists the new device", "Sharing the keys.")
         }
-        ProgressEvent::SharingSecrets => Step::Waits("Sharing the keys."),
+        ProgressEvent::SharingSecrets => EventText::Waits("Sharing the keys."),
         ProgressEvent::ImportingSecrets => {
-            Step::Waits("Checking the keys, and signing this device with them.")
+            EventText::Waits("Checking the keys, and signing this device with them.")
         }
         ProgressEvent::KeysUploaded => {
             done("This device is verified", "Connecting the key backup.")
@@ -98,33 +98,33 @@ pub fn step(event: &ProgressEvent<'_>, role: Role) -> Step {
             device_id,
             why,
             advice,
-        } => Step::Warning {
+        } => EventText::Warning {
             what: harmless(&format!(
                 "the device {device_id} may still be in your account: {why}"
             )),
             advice: harmless(advice),
             next: "",
         },
-        ProgressEvent::Problem(error) => Step::Warning {
+        ProgressEvent::Problem(error) => EventText::Warning {
             what: harmless(&error.what),
             advice: String::new(),
             next: "Still waiting.",
         },
-        ProgressEvent::TooLate(_) => Step::Waits("Checking on the new device."),
+        ProgressEvent::TooLate(_) => EventText::Waits("Checking on the new device."),
         ProgressEvent::LeftBehind(what) => warning(&format!(
             "this could not be removed, please remove it yourself: {what}"
         )),
-        _ => Step::Nothing,
+        _ => EventText::Nothing,
     }
 }
 
-fn progress_step(progress: &Progress<'_>, role: Role) -> Step {
+fn progress_step(progress: &Progress<'_>, role: Role) -> EventText {
     match (progress, role) {
         (Progress::Connected, _) => done("The other device has connected", ""),
-        (Progress::Secure(_), Role::New) => {
-            Step::Waits("Waiting for the other device: type the digits there, then agree there.")
-        }
-        (Progress::Secure(_), Role::Existing) => Step::Waits(WAITING),
+        (Progress::Secure(_), Role::New) => EventText::Waits(
+            "Waiting for the other device: type the digits there, then agree there.",
+        ),
+        (Progress::Secure(_), Role::Existing) => EventText::Waits(WAITING),
         (Progress::Confirmed, Role::New) => {
             done("The connection is secure", "Now agree on the other device.")
         }
@@ -132,31 +132,31 @@ fn progress_step(progress: &Progress<'_>, role: Role) -> Step {
             "The connection is secure",
             "Waiting for the new device to ask for your consent.",
         ),
-        _ => Step::Nothing,
+        _ => EventText::Nothing,
     }
 }
 
-fn cleared(device_id: Option<&str>) -> Step {
+fn cleared(device_id: Option<&str>) -> EventText {
     let device = device_id.map_or_else(
         || "If your account lists a device that you do not know, remove it there.".to_owned(),
         |id| format!("Its device {} was signed out again.", harmless(id)),
     );
-    Step::Note(format!(
+    EventText::Note(format!(
         "An earlier sign-in was interrupted here. Its files were removed. {device}"
     ))
 }
 
-fn done(what: &str, next: &'static str) -> Step {
+fn done(what: &str, next: &'static str) -> EventText {
     let what = what.to_owned();
-    Step::Done { what, next }
+    EventText::Done { what, next }
 }
 
-fn note(what: &str) -> Step {
-    Step::Note(what.to_owned())
+fn note(what: &str) -> EventText {
+    EventText::Note(what.to_owned())
 }
 
-fn warning(what: &str) -> Step {
-    Step::Warning {
+fn warning(what: &str) -> EventText {
+    EventText::Warning {
         what: harmless(what),
         advice: String::new(),
         next: "",

@@ -10,7 +10,7 @@
 use std::{sync::Arc, time::Duration};
 
 use matrix_qr_device::{ConsentLink, Opening, Person, ProgressEvent};
-use matrix_qr_page::{Outcome, Page, PageOptions};
+use matrix_qr_page::{Page, PageOptions, PageOutcome};
 use matrix_qr_protocol::{qr::QrCode, revision::Role};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -494,7 +494,7 @@ async fn the_end_is_shown_before_the_page_closes() {
     let browser = Browser::at(&page);
     let mut open = browser.open().await;
     open.token().await;
-    person.end(Outcome {
+    person.end(PageOutcome {
         success: true,
         what: "Signed in as <b>@alice:example.org</b>.".to_owned(),
         advice: String::new(),

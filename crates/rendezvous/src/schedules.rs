@@ -21,6 +21,8 @@
 )]
 
 mod limits;
+// For Redis, which is compiled where the feature is on.
+mod log_throttle;
 mod orders;
 mod peer;
 mod proxies;

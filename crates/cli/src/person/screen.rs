@@ -9,7 +9,7 @@ use std::{
 };
 
 use matrix_qr_device::{ConsentLink, ProgressEvent};
-use matrix_qr_page::words::{self, Step};
+use matrix_qr_page::words::{self, EventText};
 use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
 
 use super::page::CodeToShow;
@@ -79,11 +79,11 @@ impl SignInScreen {
         self.step(words::step(event, self.role));
     }
 
-    fn step(&self, step: Step) {
+    fn step(&self, step: EventText) {
         match step {
-            Step::Waits(what) => self.wait(what),
-            Step::Done { what, next } => self.done(next, &what),
-            Step::Warning { what, advice, next } => {
+            EventText::Waits(what) => self.wait(what),
+            EventText::Done { what, next } => self.done(next, &what),
+            EventText::Warning { what, advice, next } => {
                 self.warn(&what);
                 if !advice.is_empty() {
                     self.out.say(format_args!("  {advice}"));
@@ -92,11 +92,11 @@ impl SignInScreen {
                     self.wait(next);
                 }
             }
-            Step::Note(what) => {
+            EventText::Note(what) => {
                 self.clear();
                 self.out.say(format_args!("  {what}"));
             }
-            Step::Nothing => {}
+            EventText::Nothing => {}
         }
     }
 

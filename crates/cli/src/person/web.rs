@@ -1,6 +1,6 @@
 //! The person at a page instead of this terminal.
 
-use matrix_qr_page::{Outcome, PagePerson};
+use matrix_qr_page::{PageOutcome, PagePerson};
 use matrix_qr_protocol::revision::Role;
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ impl TerminalPerson {
     }
 
     /// Shows on the page how it ended, and ends the page.
-    pub(crate) async fn leave_page(&mut self, outcome: Outcome) {
+    pub(crate) async fn leave_page(&mut self, outcome: PageOutcome) {
         if let Some(page) = self.page.take() {
             page.close(|_| outcome.clone()).await;
         }

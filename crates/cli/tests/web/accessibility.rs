@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     people::{Eyes, browser},
     preview::{STATES, roles, show},
-    webdriver::{Browser, ELEMENT},
+    webdriver::{Chromium, ELEMENT},
 };
 
 const AXE: &str = concat!(
@@ -35,7 +35,7 @@ async fn page(state: &'static str) -> Page {
 }
 
 /// What axe-core finds, and whether the page is wider than its window.
-async fn findings(browser: &Browser, width: u32, theme: &str) -> Value {
+async fn findings(browser: &Chromium, width: u32, theme: &str) -> Value {
     let metrics = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
     browser
         .devtools("Emulation.setDeviceMetricsOverride", metrics)
@@ -95,7 +95,7 @@ async fn no_state_of_the_page_shuts_anybody_out() {
     browser.close().await;
 }
 
-impl Browser {
+impl Chromium {
     async fn devtools(&self, command: &str, params: Value) {
         let body = json!({ "cmd": command, "params": params });
         self.call(Method::POST, "/goog/cdp/execute", &body).await;

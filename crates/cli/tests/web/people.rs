@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     support::{command::RunningCommand, sandbox::SandboxProcess},
-    webdriver::Browser,
+    webdriver::Chromium,
 };
 
 /// How the browser gets at the other device's code.
@@ -34,19 +34,19 @@ impl WebDevice {
 }
 
 /// A browser at this page.
-pub(crate) async fn browser(url: &str, eyes: Eyes<'_>) -> Browser {
+pub(crate) async fn browser(url: &str, eyes: Eyes<'_>) -> Chromium {
     let film;
     let mut arguments = vec!["--use-fake-ui-for-media-stream"];
     if let Eyes::Camera(path) = eyes {
         film = format!("--use-file-for-fake-video-capture={}", path.display());
         arguments.extend(["--use-fake-device-for-media-stream", &film]);
     }
-    let browser = Browser::open(&arguments, json!({})).await;
+    let browser = Chromium::open(&arguments, json!({})).await;
     browser.go(url).await;
     browser
 }
 
-impl Browser {
+impl Chromium {
     /// The result of a script in the page.
     pub(crate) async fn run(&self, script: &str) -> Value {
         let body = json!({ "script": script, "args": [] });

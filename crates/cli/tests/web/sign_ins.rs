@@ -6,7 +6,7 @@ use crate::{
     camera::{film, photograph},
     people::{Eyes, WebDevice, browser},
     support::sandbox::{SandboxProcess, decide},
-    webdriver::Browser,
+    webdriver::Chromium,
 };
 
 /// Who shows the code to whom, and how.
@@ -22,8 +22,8 @@ struct Meeting {
     sandbox: SandboxProcess,
     login: WebDevice,
     link: WebDevice,
-    new: Browser,
-    existing: Browser,
+    new: Chromium,
+    existing: Chromium,
 }
 
 impl Meeting {
@@ -68,7 +68,7 @@ impl Meeting {
     }
 
     /// The browser that asks for the digits, and the one that shows them.
-    fn browsers(&self, way: Way) -> (&Browser, &Browser) {
+    fn browsers(&self, way: Way) -> (&Chromium, &Chromium) {
         if way.shown_by == "new" {
             (&self.new, &self.existing)
         } else {
@@ -112,13 +112,18 @@ impl Meeting {
     }
 }
 
-async fn confirm_own_device(existing: &Browser) {
+async fn confirm_own_device(existing: &Chromium) {
     existing.reads("Support staff never ask").await;
     existing.press("[value=yes]").await;
 }
 
 /// The browser of the device that scans.
-async fn scanning(device: &WebDevice, code: &Value, way: Way, sandbox: &SandboxProcess) -> Browser {
+async fn scanning(
+    device: &WebDevice,
+    code: &Value,
+    way: Way,
+    sandbox: &SandboxProcess,
+) -> Chromium {
     if way.has_camera {
         let film = film(code["code"].as_str().unwrap(), sandbox.directory.path());
         browser(&device.url, Eyes::Camera(&film)).await
@@ -127,7 +132,7 @@ async fn scanning(device: &WebDevice, code: &Value, way: Way, sandbox: &SandboxP
     }
 }
 
-async fn scan(browser: &Browser, code: &Value, way: Way, sandbox: &SandboxProcess) {
+async fn scan(browser: &Chromium, code: &Value, way: Way, sandbox: &SandboxProcess) {
     browser.reads("Scan the code").await;
     if way.has_camera {
         browser.click(".use-camera").await;

@@ -17,7 +17,7 @@ use tokio::runtime;
 use self::{
     attack::{ATTACKS, Attack, SessionStep},
     case::Scene,
-    table::Seen,
+    table::SeenEnd,
 };
 
 /// Each attack at each step, with both revisions. Which device shows the code alternates.
@@ -34,7 +34,7 @@ fn every_attack_in_every_direction_all_at_once() {
 }
 
 /// Every case, and how it ended. Panics when one of them ended as none may.
-fn all(alternating: bool) -> Vec<Seen> {
+fn all(alternating: bool) -> Vec<SeenEnd> {
     let mut threads = Vec::new();
     for revision in [Revision::Msc4108, Revision::Msc4388] {
         for shown_by in [Role::New, Role::Existing] {
@@ -59,7 +59,7 @@ fn all(alternating: bool) -> Vec<Seen> {
     seen
 }
 
-fn each_of(revision: Revision, shown_by: Role, alternating: bool) -> (Vec<Seen>, Vec<String>) {
+fn each_of(revision: Revision, shown_by: Role, alternating: bool) -> (Vec<SeenEnd>, Vec<String>) {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -78,7 +78,7 @@ fn each_of(revision: Revision, shown_by: Role, alternating: bool) -> (Vec<Seen>,
 #[derive(Default)]
 struct Shared {
     queue: RefCell<Option<VecDeque<(&'static Attack, SessionStep)>>>,
-    ends: RefCell<(Vec<Seen>, Vec<String>)>,
+    ends: RefCell<(Vec<SeenEnd>, Vec<String>)>,
 }
 
 /// Makes the clock pause after each leap: what is on its way in the kernel arrives first.
@@ -132,6 +132,6 @@ async fn scene(revision: Revision, shown_by: Role, alternating: bool, shared: &S
                 .push(format!("{name}: {wrong}: {new:?}, {existing:?}, {told:?}"));
         }
         let whose = (revision, shown_by, scene.role(step.side()));
-        ends.0.push(Seen::new((attack, step), whose, &end));
+        ends.0.push(SeenEnd::new((attack, step), whose, &end));
     }
 }

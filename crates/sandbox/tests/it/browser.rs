@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::{
     common::{TestEnv, options, world_with},
-    webdriver::Browser,
+    webdriver::Chromium,
 };
 
-async fn without_scripts() -> Browser {
+async fn without_scripts() -> Chromium {
     // 2 means blocked. The page must work without scripts.
     let preferences = json!({ "profile.managed_default_content_settings.javascript": 2 });
-    Browser::open(&[], preferences).await
+    Chromium::open(&[], preferences).await
 }
 
 async fn waiting_grant(env: &TestEnv, device_id: &str) -> (String, Value) {

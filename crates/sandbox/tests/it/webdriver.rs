@@ -13,13 +13,13 @@ const DRIVER: &str = "/usr/bin/chromedriver";
 pub(crate) const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A browser window. Chromium and its driver end when it is dropped.
-pub(crate) struct Browser {
+pub(crate) struct Chromium {
     driver: Child,
     http: Client,
     session: String,
 }
 
-impl Browser {
+impl Chromium {
     /// With these arguments and preferences of Chromium besides the usual ones.
     pub(crate) async fn open(arguments: &[&str], preferences: Value) -> Self {
         let mut driver = Command::new(DRIVER)
@@ -102,7 +102,7 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
+impl Drop for Chromium {
     fn drop(&mut self) {
         let _ = self.driver.kill();
     }

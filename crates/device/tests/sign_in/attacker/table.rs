@@ -23,7 +23,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/attacks.md")
 const UPDATE: &str = "UPDATE_ATTACKS";
 
 /// One case, as the table has it.
-pub(crate) struct Seen {
+pub(crate) struct SeenEnd {
     attack: usize,
     place: Place,
     is_msc4388: bool,
@@ -46,7 +46,7 @@ struct Said {
     advice: String,
 }
 
-impl Seen {
+impl SeenEnd {
     pub(crate) fn new(
         (attack, step): (&'static Attack, SessionStep),
         (revision, shown_by, attacked): (Revision, Role, Role),
@@ -119,7 +119,7 @@ fn latest(after: Duration) -> &'static str {
 }
 
 /// Compares with the document, or writes it.
-pub(crate) fn compare(seen: &[Seen]) {
+pub(crate) fn compare(seen: &[SeenEnd]) {
     let document = std::fs::read_to_string(FILE).unwrap();
     let (prose, tables) = document
         .split_once(BEGIN)
@@ -140,7 +140,7 @@ pub(crate) fn compare(seen: &[Seen]) {
     );
 }
 
-fn made(seen: &[Seen]) -> String {
+fn made(seen: &[SeenEnd]) -> String {
     let mut text = "\n## Each attack\n\n\
         | Attack | Where | The device whose request it is says | The other device says | Within |\n\
         |---|---|---|---|---|\n"
