@@ -115,12 +115,13 @@ async fn sessions_that_end_by_their_time_are_counted<S: TestStore>() {
             .await;
     let session = server.create("x").await;
     server.create("y").await;
-    // On a busy machine its time is over first.
     let deleted = server.delete(&session).await.status() == 204;
     server.until_empty().await;
-    assert_eq!(
-        metric(&server, "rendezvous_sessions_expired_total").await,
-        Some(if deleted { 1.0 } else { 2.0 })
+    let expired = metric(&server, "rendezvous_sessions_expired_total").await;
+    // On a busy machine its time is over before it is deleted.
+    assert!(
+        expired == Some(1.0) || (!deleted && expired == Some(2.0)),
+        "{deleted} {expired:?}"
     );
 }
 

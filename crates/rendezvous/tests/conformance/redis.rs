@@ -223,6 +223,29 @@ async fn two_instances_have_the_same_sessions() {
     }
 }
 
+/// All requests share one: Redis allows so many clients.
+#[tokio::test]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn no_request_opens_a_connection_of_its_own() {
+    let redis = Arc::new(RedisServer::start(&[]));
+    let server = instance(&redis).await;
+    until_ready(&server).await;
+    let connections = || {
+        let stats = redis.command("INFO stats").unwrap();
+        let count = stats
+            .lines()
+            .find_map(|line| line.strip_prefix("total_connections_received:"));
+        count.unwrap().trim().parse::<usize>().unwrap()
+    };
+    let before = connections();
+    let session = server.create("x").await;
+    for _ in 0..10 {
+        server.get(&session).await;
+    }
+    // Those of `command` itself.
+    assert!(connections() - before < 4);
+}
+
 #[tokio::test]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn another_prefix_is_another_world() {
