@@ -61,7 +61,7 @@ pub(crate) struct TestEnv {
     /// Where the devices meet the servers: the sandbox itself, or what stands before it.
     pub(crate) fault_proxy: Option<FaultProxy>,
     /// What the stores of both devices are encrypted with.
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
 /// What became of a sign-in.

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use matrix_qr_device::{
-    Device, GrantOptions, Granted, RendezvousAt, Showing, SignInOptions, SignedIn, Start,
-    http::Policy, session::SessionDir,
+    Device, GrantOptions, Granted, OwnDevice, RendezvousAt, Showing, SignInOptions, SignedIn,
+    Start, http::Policy, session::SessionDir,
 };
 use matrix_qr_protocol::{
     error::{Cause, Error},
@@ -149,8 +149,9 @@ impl Scene {
         };
         let existing = async {
             let existing = async {
+                let own = OwnDevice::ask(&existing).await?;
                 let start = self.start_of(Role::Existing, meeting).await?;
-                world.existing.grant(start, options, &existing).await
+                world.existing.grant(own, start, options, &existing).await
             };
             timed(
                 Role::Existing,
@@ -333,6 +334,7 @@ async fn behind(world: TestEnv, wire: &AttackedWire) -> TestEnv {
         room,
         dirs,
         fault_proxy,
+        passphrase,
     } = world;
     drop(existing);
     let session = SessionDir::new(&directory);
@@ -342,7 +344,7 @@ async fn behind(world: TestEnv, wire: &AttackedWire) -> TestEnv {
         let _lock = session.lock().unwrap();
         session.save(&stored).unwrap();
     }
-    let existing = Device::open(&directory, Policy::HttpsOrLoopback)
+    let existing = Device::open(&directory, Policy::HttpsOrLoopback, None)
         .await
         .unwrap();
     TestEnv {
@@ -351,6 +353,7 @@ async fn behind(world: TestEnv, wire: &AttackedWire) -> TestEnv {
         room,
         dirs,
         fault_proxy,
+        passphrase,
     }
 }
 
