@@ -138,6 +138,7 @@ fn test() -> TaskResult {
     })?;
     step("documentation", documentation)?;
     step("tests", || {
+        packages::accessibility_checker()?;
         cargo(&[
             "test",
             "--workspace",

@@ -169,6 +169,14 @@ sys.stdout.write(wheel.read(name).decode())";
     sbom::checked(&list, program)
 }
 
+/// The accessibility checker of the page's tests.
+pub(crate) fn accessibility_checker() -> TaskResult {
+    npm(
+        "crates/cli/tests/web",
+        &["ci", "--ignore-scripts", "--silent"],
+    )
+}
+
 /// Installs the Node package as npm packs it, and imports it.
 fn tarball() -> TaskResult {
     let place = format!("{PLACE}/node");
