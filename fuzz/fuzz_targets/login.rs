@@ -71,9 +71,10 @@ fn ended(choice: u8) -> Ended {
     }
 }
 
-/// What both roles may be told: a line of the input each.
+/// What both roles may be told: a line of the input each. Its second letter is a choice.
 fn input<A>(line: &[u8], answer: fn(u8) -> A) -> Option<Input<A>> {
     let (&[kind, choice], rest) = line.split_first_chunk()?;
+    let choice = choice.wrapping_sub(b'a');
     let revision = if choice & 1 > 0 {
         Revision::Msc4388
     } else {
