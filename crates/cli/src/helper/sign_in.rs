@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use matrix_qr_device::{
     Device, Facts, GrantOptions, Granted, OwnDevice, RendezvousAt, SignInOptions, SignedIn, Start,
-    encryption::StoreKeys, http::Policy, sign_in,
+    encryption::StoreKeys, http::Policy, keys::KeyHolder, sign_in,
 };
 use serde_json::{Value, json};
 use url::Url;
@@ -63,40 +63,48 @@ impl RemoteSignIn {
         check_url(params.rendezvous.as_ref(), self.policy)?;
         let facts = Facts::read(&params.directory).map_err(Failure::not_ready)?;
         let person = RemotePerson::new(self.caller.clone(), self.cancel.clone());
-        let own = OwnDevice::ask(&person)
-            .await
-            .map_err(|error| person.explained(error))?;
-        let start = start_of_link(&own, &params, &facts)?;
-        let options = GrantOptions {
-            dialect: params.dialect.map(DialectChoice::into).unwrap_or_default(),
-            showing: params
-                .revision
-                .map(RevisionChoice::into)
-                .unwrap_or_default(),
-            announce: params
-                .announce
-                .map(AnnounceChoice::into)
-                .unwrap_or_default(),
-            require_bound_device: params.require_bound_device,
-        };
         let (directory, policy) = (&params.directory, self.policy);
+        // First the device: without its passphrase there is nothing to ask about.
         let granted = match params.keys {
             KeysHeldBy::Store => {
                 let device = Device::open(directory, policy, params.passphrase.as_ref()).await;
                 let device = device.map_err(Failure::not_ready)?;
-                device.grant(own, start, options, &person).await
+                grant(&device, &params, &facts, &person).await
             }
             KeysHeldBy::Caller => {
                 let keys = RemoteKeys::new(self.caller, self.cancel.clone());
                 let device = Device::with_keys(directory, policy, keys).await;
                 let device = device.map_err(Failure::not_ready)?;
-                device.grant(own, start, options, &person).await
+                grant(&device, &params, &facts, &person).await
             }
         };
-        granted
-            .map(|granted| result_of_link(&facts, &granted, self.cancel.is_cancelled()))
-            .map_err(|error| person.explained(error))
+        granted.map(|granted| result_of_link(&facts, &granted, self.cancel.is_cancelled()))
     }
+}
+
+async fn grant<K: KeyHolder>(
+    device: &Device<K>,
+    params: &LinkParams,
+    facts: &Facts,
+    person: &RemotePerson,
+) -> Result<Granted, RpcError> {
+    let explained = |error| person.explained(error);
+    let own = OwnDevice::ask(person).await.map_err(explained)?;
+    let start = start_of_link(&own, params, facts)?;
+    let options = GrantOptions {
+        dialect: params.dialect.map(DialectChoice::into).unwrap_or_default(),
+        showing: params
+            .revision
+            .map(RevisionChoice::into)
+            .unwrap_or_default(),
+        announce: params
+            .announce
+            .map(AnnounceChoice::into)
+            .unwrap_or_default(),
+        require_bound_device: params.require_bound_device,
+    };
+    let granted = device.grant(own, start, options, person).await;
+    granted.map_err(|error| explained(error).into())
 }
 
 fn check_url(url: Option<&Url>, policy: Policy) -> Result<(), Failure> {

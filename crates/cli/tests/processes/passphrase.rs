@@ -77,7 +77,8 @@ fn nobody_links_from_an_unattended_device_without_its_passphrase() {
 
     let restored = run(&["restore-keys", "--passphrase-file", &file]).ends(0);
     assert!(restored.contains("1 key of old messages restored") && !restored.contains(PASSPHRASE));
-    let mut link = run(&["link", "--json", "--passphrase-file", &file]);
+    let mine = "--confirm-own-device";
+    let mut link = run(&["link", mine, "--json", "--passphrase-file", &file]);
     link.event("show");
     link.signal("INT");
     assert!(!link.ends(3).contains(PASSPHRASE));
@@ -132,7 +133,10 @@ fn a_person_is_asked_for_the_passphrase_at_a_terminal() {
     login.say(PASSPHRASE);
     login.say(PASSPHRASE);
     let code = login.find(code);
-    let mut link = RunningCommand::start(&options(&["link", "--json", "--scan", "-"], &existing));
+    let mut link = RunningCommand::start(&options(
+        &["link", "--confirm-own-device", "--json", "--scan", "-"],
+        &existing,
+    ));
     link.say(&code);
     login.say(link.event("check_code")["digits"].as_str().unwrap());
     let question = link.question("open_link");
@@ -145,7 +149,7 @@ fn a_person_is_asked_for_the_passphrase_at_a_terminal() {
     let mut wrong = at_terminal(&["link"], &new);
     wrong.say("another one");
     assert!(wrong.ends(10).contains("the passphrase is wrong"));
-    let mut link = at_terminal(&["link"], &new);
+    let mut link = at_terminal(&["link", "--confirm-own-device"], &new);
     link.say(PASSPHRASE);
     link.find(super::code);
     link.signal("INT");

@@ -27,7 +27,7 @@ pub(crate) struct WebDevice {
 impl WebDevice {
     /// `login` or `link` with these arguments besides `--web`.
     pub(crate) fn start(sandbox: &SandboxProcess, args: &[&str]) -> Self {
-        let mut command = sandbox.command(&[args, &["--web", "--json"]].concat());
+        let mut command = sandbox.command_exactly(&[args, &["--web", "--json"]].concat(), |_| {});
         let url = command.event("page")["url"].as_str().unwrap().to_owned();
         Self { command, url }
     }

@@ -198,7 +198,7 @@ async fn wrong_digits_end_it_on_both_pages() {
     meeting.new.types_digits(wrong).await;
     for browser in [&meeting.new, &meeting.existing] {
         browser.until("document.querySelector('.outcome p')").await;
-        browser.reads("digits").await;
+        browser.reads("tart again").await;
     }
     assert_eq!(meeting.login.command.end().0, 7);
     assert_ne!(meeting.link.command.end().0, 0);

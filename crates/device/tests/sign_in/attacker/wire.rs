@@ -568,7 +568,8 @@ impl AttackedWire {
                 };
             }
             OnAnswer::TooLong => {
-                let length = length / 2;
+                // What is left of a payload are whole groups of base64.
+                let length = length / 8 * 4;
                 return WireReply::WrongLength {
                     answer,
                     length,
