@@ -139,17 +139,22 @@ fn test() -> TaskResult {
     step("documentation", documentation)?;
     step("tests", || {
         packages::accessibility_checker()?;
-        cargo(&[
-            "test",
-            "--workspace",
-            "--locked",
-            "--no-fail-fast",
-            "--",
-            "--include-ignored",
-            // Half an hour: docs/verification.md says how to run it by hand.
-            "--skip",
-            "all_at_once",
-        ])
+        // Many of them wait for most of their time.
+        run(
+            command(&[
+                "test",
+                "--workspace",
+                "--locked",
+                "--no-fail-fast",
+                "--",
+                "--include-ignored",
+                // Half an hour: docs/verification.md says how to run it by hand.
+                "--skip",
+                "all_at_once",
+            ])
+            .env("RUST_TEST_THREADS", "4"),
+            "cargo test",
+        )
     })?;
     step("package", package::package)?;
     // After it, because the wheel is made from the same build.

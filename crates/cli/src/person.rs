@@ -18,7 +18,6 @@ use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, U
 use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, revision::Role};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
-use url::Url;
 use zeroize::Zeroizing;
 
 use self::screen::SignInScreen;
@@ -278,20 +277,6 @@ impl TerminalPerson {
     async fn input_ended<T>(&self) -> T {
         self.cancel.input_ended();
         pending().await
-    }
-
-    /// Without a browser, the sign-in continues: the person can open the link by hand.
-    async fn open(&self, link: &Url) {
-        let url = link.to_string();
-        let opened = tokio::task::spawn_blocking(move || open::that_detached(url)).await;
-        match opened {
-            Ok(Ok(())) => self.out.say(format_args!(
-                "If no page opens, open this link yourself:\n  {link}"
-            )),
-            _ => self.out.say(format_args!(
-                "No browser could be opened. Open this link yourself:\n  {link}"
-            )),
-        }
     }
 }
 

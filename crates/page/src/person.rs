@@ -61,7 +61,7 @@ impl PagePerson {
         let mut wrong = None;
         loop {
             let answer = self.ask(PageQuestion::Homeserver, wrong.take()).await;
-            match read(&text(&answer)) {
+            match read(text(&answer)) {
                 Ok(homeserver) => return homeserver,
                 Err(why) => wrong = Some(why),
             }

@@ -105,7 +105,7 @@ mod tests {
     fn a_token_has_128_bits() {
         let token = Token::random().unwrap();
         assert_eq!(token.as_str().len(), 32);
-        assert!(token.is(&token.as_str().to_owned()));
+        assert!(token.is(token.as_str()));
         assert!(!token.is(&token.as_str()[..31]) && !token.is(""));
         assert!(token != Token::random().unwrap());
     }

@@ -93,6 +93,13 @@ pub fn step(event: &ProgressEvent<'_>, role: Role) -> EventText {
             warning(&format!("the key backup is not used: {why}"))
         }
         ProgressEvent::Verified(_) => done("The new device is verified", "Finishing."),
+        other => aside(other),
+    }
+}
+
+/// What is not one of the steps.
+fn aside(event: &ProgressEvent<'_>) -> EventText {
+    match event {
         ProgressEvent::Cleared { device_id } => cleared(*device_id),
         ProgressEvent::DeviceLeft {
             device_id,

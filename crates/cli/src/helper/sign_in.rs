@@ -104,7 +104,7 @@ async fn grant<K: KeyHolder>(
         require_bound_device: params.require_bound_device,
     };
     let granted = device.grant(own, start, options, person).await;
-    granted.map_err(|error| explained(error).into())
+    granted.map_err(explained)
 }
 
 fn check_url(url: Option<&Url>, policy: Policy) -> Result<(), Failure> {

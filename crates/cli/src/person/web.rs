@@ -1,8 +1,9 @@
-//! The person at a page instead of this terminal.
+//! What is in a browser: the page of a person who is not at this terminal, and the consent page.
 
 use matrix_qr_page::{PageOutcome, PagePerson};
 use matrix_qr_protocol::revision::Role;
 use serde_json::Value;
+use url::Url;
 
 use super::TerminalPerson;
 use crate::{args::WebArgs, exit::Failure, keyboard, output::Printer, web::WebPage};
@@ -44,6 +45,20 @@ impl TerminalPerson {
             let url = page.url().to_owned();
             // Without one, the person opens the address by hand.
             let _ = tokio::task::spawn_blocking(move || open::that_detached(url)).await;
+        }
+    }
+
+    /// Without a browser, the sign-in continues: the person can open the link by hand.
+    pub(super) async fn open(&self, link: &Url) {
+        let url = link.to_string();
+        let opened = tokio::task::spawn_blocking(move || open::that_detached(url)).await;
+        match opened {
+            Ok(Ok(())) => self.out.say(format_args!(
+                "If no page opens, open this link yourself:\n  {link}"
+            )),
+            _ => self.out.say(format_args!(
+                "No browser could be opened. Open this link yourself:\n  {link}"
+            )),
         }
     }
 }

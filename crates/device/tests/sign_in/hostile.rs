@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// How long a session lives here.
-const SESSION: Duration = Duration::from_secs(30);
+const SESSION: Duration = Duration::from_secs(15);
 /// The longest time from the beginning of a sign-in to its end on both sides: half a minute before
 /// there is a session, the session, and half a minute to take back what there is; and as much again
 /// as a busy machine may need.
@@ -115,6 +115,8 @@ async fn at_each_request(forged: Forged) {
     };
     // Most of the time is spent waiting.
     tokio::join!(
+        Box::pin(lane()),
+        Box::pin(lane()),
         Box::pin(lane()),
         Box::pin(lane()),
         Box::pin(lane()),
