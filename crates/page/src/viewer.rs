@@ -52,7 +52,8 @@ impl Viewer {
             is_free
         });
         let viewer = self.clone();
-        is_taken.then_some(Viewing { viewer, token })
+        // Not made where the place is not taken: it would free the place of another one.
+        is_taken.then(|| Viewing { viewer, token })
     }
 
     /// Whether this is the token of the page that is open.

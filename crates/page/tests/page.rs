@@ -402,6 +402,9 @@ async fn the_second_page_waits_for_the_first_to_go() {
     assert_eq!(second.next().await.unwrap().0, "busy");
     assert_eq!(second.next().await, None, "and nothing else");
     assert_eq!(browser.post("cancel", "", "").await, 409);
+    let late = json!({ "id": 7 });
+    let kept = browser.post("answer", &token, reply(&late, "")).await;
+    assert_eq!(kept, 410, "the first one still takes part");
     person.tell(ProgressEvent::Checking);
     drop(first);
     let mut third = loop {

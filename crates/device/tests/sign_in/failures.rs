@@ -68,6 +68,7 @@ impl Row {
                 "connection closed before message completed",
                 "Failed to run migrations: database is locked",
                 "Failed to load database version: database is locked",
+                "database is locked",
             ];
             let plain = why
                 .iter()
