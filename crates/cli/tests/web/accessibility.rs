@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    people::{Eyes, browser},
+    people::{Eyes, browser, turn},
     preview::{STATES, roles, show},
     webdriver::{Chromium, ELEMENT},
 };
@@ -62,6 +62,7 @@ async fn findings(browser: &Chromium, width: u32, theme: &str) -> Value {
 #[tokio::test]
 #[ignore = "needs chromium, chromedriver and axe-core: cargo xtask test"]
 async fn no_state_of_the_page_shuts_anybody_out() {
+    let _turn = turn().await;
     let axe = std::fs::read_to_string(AXE).unwrap_or_else(|error| {
         let directory = Path::new(AXE).ancestors().nth(3).unwrap();
         panic!("{AXE}: {error}; npm ci --prefix {}", directory.display())
@@ -126,6 +127,7 @@ impl Chromium {
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver: cargo xtask test"]
 async fn the_keyboard_is_enough() {
+    let _turn = turn().await;
     let browser = browser("about:blank", Eyes::None).await;
     let page = page("check-code").await;
     let person = page.person(Role::Existing).unwrap();

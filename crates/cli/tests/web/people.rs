@@ -4,11 +4,20 @@ use std::{path::Path, time::Duration};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     support::{command::RunningCommand, sandbox::SandboxProcess},
     webdriver::Chromium,
 };
+
+/// Two sign-ins at a time, each with two browsers: more of them make each other late.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
+/// Waits for a turn, which lasts until what is returned is dropped.
+pub(crate) async fn turn() -> SemaphorePermit<'static> {
+    TURNS.acquire().await.unwrap()
+}
 
 /// How the browser gets at the other device's code.
 pub(crate) enum Eyes<'a> {

@@ -1,10 +1,11 @@
 //! Whole sign-ins, with a page for each device.
 
 use serde_json::Value;
+use tokio::sync::SemaphorePermit;
 
 use crate::{
     camera::{film, photograph},
-    people::{Eyes, WebDevice, browser},
+    people::{Eyes, WebDevice, browser, turn},
     support::sandbox::{SandboxProcess, decide},
     webdriver::Chromium,
 };
@@ -24,10 +25,12 @@ struct Meeting {
     link: WebDevice,
     new: Chromium,
     existing: Chromium,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl Meeting {
     async fn begin(way: Way) -> Self {
+        let turn = turn().await;
         let sandbox = SandboxProcess::start();
         let homeserver = sandbox.homeserver().to_owned();
         let shows = ["--revision", way.revision];
@@ -64,6 +67,7 @@ impl Meeting {
             link,
             new,
             existing,
+            _turn: turn,
         }
     }
 
@@ -243,6 +247,7 @@ async fn a_page_may_be_reloaded_and_a_browser_killed() {
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver: cargo xtask test"]
 async fn another_origin_can_neither_read_nor_do_anything() {
+    let _turn = turn().await;
     let sandbox = SandboxProcess::start();
     let homeserver = sandbox.homeserver().to_owned();
     let mut login = WebDevice::start(&sandbox, &["login", "--homeserver", &homeserver]);

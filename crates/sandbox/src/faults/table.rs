@@ -297,6 +297,7 @@ mod tests {
             [
                 "uri-not-https",
                 "uri-script",
+                "uri-elsewhere",
                 "consent-denied",
                 "authorization-expired",
                 "invalid-scope-once",
