@@ -79,7 +79,11 @@ fn asset(content_type: &'static str, text: &'static str) -> impl Future<Output =
 /// The view, whenever it changes, for the one page that is open.
 async fn events(State(shared): State<Arc<Shared>>) -> Response {
     let Some(viewing) = shared.viewer.take() else {
-        let busy = Event::default().event("busy").retry(RETRY).data("");
+        // A browser drops an event without data.
+        let busy = Event::default()
+            .event("busy")
+            .retry(RETRY)
+            .data("another page is open");
         return Sse::new(once(ready(Ok::<_, Infallible>(busy)))).into_response();
     };
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);

@@ -15,6 +15,8 @@ pub(crate) const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// A browser window. Chromium and its driver end when it is dropped.
 pub(crate) struct Chromium {
     driver: Child,
+    /// Chromium itself: it would outlive its driver.
+    process: Option<u64>,
     http: Client,
     session: String,
 }
@@ -33,12 +35,14 @@ impl Chromium {
         let http = Client::builder().no_proxy().build().unwrap();
         let mut browser = Self {
             driver,
+            process: None,
             http,
             session: format!("http://127.0.0.1:{port}/session"),
         };
         let capabilities = capabilities(arguments, preferences);
         let wanted = json!({ "capabilities": { "alwaysMatch": capabilities } });
         let session = browser.call(Method::POST, "", &wanted).await;
+        browser.process = session["capabilities"]["goog:processID"].as_u64();
         let id = session["sessionId"].as_str().unwrap();
         browser.session = format!("{}/{id}", browser.session);
         browser
@@ -97,6 +101,7 @@ impl Chromium {
 
     pub(crate) async fn close(mut self) {
         self.call(Method::DELETE, "", &Value::Null).await;
+        self.process = None;
         self.driver.kill().unwrap();
         self.driver.wait().unwrap();
     }
@@ -104,6 +109,11 @@ impl Chromium {
 
 impl Drop for Chromium {
     fn drop(&mut self) {
+        if let Some(process) = self.process {
+            let _ = Command::new("kill")
+                .args(["-KILL", &process.to_string()])
+                .status();
+        }
         let _ = self.driver.kill();
     }
 }
