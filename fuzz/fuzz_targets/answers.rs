@@ -248,14 +248,12 @@ async fn authorize(wire: &RefCell<Wire>, client: &OAuth) {
     };
     let code = authorization.user_code();
     assert!((1..=64).contains(&code.len()) && !code.contains(char::is_control));
-    for uri in [
-        Some(authorization.verification_uri()),
-        authorization.verification_uri_complete(),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        assert!(uri.len() <= 1024 && Url::parse(uri).is_ok(), "{uri}");
+    let link = authorization.link();
+    for uri in std::iter::once(&link.verification_uri).chain(&link.verification_uri_complete) {
+        assert!(
+            uri.as_str().len() <= 1024 && uri.scheme() == "https",
+            "{uri}"
+        );
     }
     assert!(authorization.interval() >= Duration::from_secs(1));
     assert!(authorization.expires_in() <= Duration::from_secs(24 * 60 * 60));

@@ -1,7 +1,7 @@
 //! `examples/bot.rs`, as the author of a bot would run it.
 
 use std::{
-    fs::{self, Permissions},
+    fs,
     os::unix::fs::PermissionsExt as _,
     path::Path,
     time::{Duration, Instant},
@@ -23,18 +23,6 @@ use crate::{
 /// token, answers another device, starts again, and is logged out without leaving a file.
 pub(crate) async fn cell(env: &mut TestEnv<'_>) -> Result<Duration> {
     life(env, None).await
-}
-
-/// The same with a store that `matrix-qr login` has encrypted, and that matrix-sdk opens with the
-/// passphrase and not without it.
-pub(crate) async fn encrypted_cell(env: &mut TestEnv<'_>) -> Result<Duration> {
-    let passphrase = env.run.join("passphrase");
-    fs::write(&passphrase, "a passphrase of a bot\n")?;
-    fs::set_permissions(&passphrase, Permissions::from_mode(0o600))?;
-    env.passphrase = Some(passphrase.clone());
-    let took = life(env, Some(&passphrase)).await;
-    env.passphrase = None;
-    took
 }
 
 async fn life(env: &mut TestEnv<'_>, passphrase: Option<&Path>) -> Result<Duration> {
