@@ -30,7 +30,7 @@ pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
     let mut person = TerminalPerson::new(out, Role::Existing, &args.exchange, &args.web)?;
     person.browser = !args.no_browser;
     person.own_device = args.confirm_own_device;
-    person.serve(Role::Existing, &args.web).await?;
+    person.serve(&args.web).await?;
     let granted = granted(args, &device, &facts, &person).await;
     let too_late = person.is_cancelled();
     person.leave_page(outcome(&granted)).await;

@@ -44,7 +44,7 @@ pub(crate) async fn run(args: &args::LoginArgs) -> Result<(), Failure> {
     let options = options(args)?;
     let passphrase = new_passphrase(args, out)?;
     let mut person = TerminalPerson::new(out, Role::New, &args.exchange, &args.web)?;
-    person.serve(Role::New, &args.web).await?;
+    person.serve(&args.web).await?;
     let signed_in = signed_in(args, &options, passphrase, &person).await;
     person.leave_page(outcome(&signed_in)).await;
     drop(person);

@@ -15,6 +15,7 @@ use std::{
 };
 
 use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, UserId};
+use matrix_qr_page::words;
 use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, revision::Role};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -213,7 +214,7 @@ impl Person for TerminalPerson {
         let mut prompt = "Type the two digits that the other device shows: ";
         while let Some(line) = self.ask(prompt, question.clone()).await {
             if let Ok(digits) = line.parse() {
-                self.screen.wait("Comparing the digits.");
+                self.screen.wait(words::COMPARING);
                 return digits;
             }
             prompt = "That is not two digits. Type both, including a leading zero: ";
@@ -246,8 +247,7 @@ impl Person for TerminalPerson {
         if self.browser && self.out == Printer::Human {
             self.open(&link.url).await;
         }
-        self.screen
-            .wait("Waiting for your consent. The new device shows the code for it.");
+        self.screen.wait(words::CONSENT);
         Opening::Opened
     }
 
@@ -264,7 +264,7 @@ impl Person for TerminalPerson {
         let Some(taken) = self.agrees(prompt, Value::Null).await else {
             return self.input_ended().await;
         };
-        self.screen.wait("Waiting for the keys.");
+        self.screen.wait(words::KEYS);
         taken
     }
 

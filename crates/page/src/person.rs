@@ -185,7 +185,7 @@ impl Person for PagePerson {
         loop {
             let answer = self.ask(PageQuestion::CheckCode, wrong.take()).await;
             if let Ok(digits) = text(&answer).parse() {
-                self.wait("Comparing the digits.");
+                self.wait(words::COMPARING);
                 return digits;
             }
             wrong = Some("Type both digits, including a leading zero.".to_owned());
@@ -201,14 +201,14 @@ impl Person for PagePerson {
         if !self.agrees(question).await {
             return Opening::Refused;
         }
-        self.wait("Waiting for your consent. The new device shows the code for it.");
+        self.wait(words::CONSENT);
         Opening::Opened
     }
 
     async fn confirm_account(&self, user_id: &UserId) -> bool {
         let user_id = user_id.to_string();
         let is_right = self.agrees(PageQuestion::ConfirmAccount { user_id }).await;
-        self.wait("Waiting for the keys.");
+        self.wait(words::KEYS);
         is_right
     }
 

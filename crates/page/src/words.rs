@@ -6,6 +6,15 @@ use matrix_qr_protocol::{driver::Progress, harmless, revision::Role};
 /// While the other device has not connected.
 pub const WAITING: &str = "Waiting for the other device.";
 
+/// After the person has typed the digits.
+pub const COMPARING: &str = "Comparing the digits.";
+
+/// After the person has agreed to the link.
+pub const CONSENT: &str = "Waiting for your consent. The new device shows the code for it.";
+
+/// Before the new device has the keys.
+pub const KEYS: &str = "Waiting for the keys.";
+
 /// What an event means for the person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventText {
@@ -55,16 +64,13 @@ pub fn step(event: &ProgressEvent<'_>, role: Role) -> EventText {
         }
         ProgressEvent::Checking => EventText::Waits("Checking the homeserver."),
         ProgressEvent::UserCode { .. } => EventText::Waits("Waiting for you to agree there."),
-        ProgressEvent::Token => done(
-            "You have agreed: this device may sign in",
-            "Waiting for the keys.",
-        ),
+        ProgressEvent::Token => done("You have agreed: this device may sign in", KEYS),
         ProgressEvent::Account(user_id) => EventText::Done {
             what: format!(
                 "This device will be added to {}",
                 harmless(user_id.as_str())
             ),
-            next: "Waiting for the keys.",
+            next: KEYS,
         },
         ProgressEvent::DeviceBound { bound: true, .. } => {
             done("The new device's ID is bound to this connection", "")

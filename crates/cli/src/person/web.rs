@@ -1,7 +1,6 @@
 //! What is in a browser: the page of a person who is not at this terminal, and the consent page.
 
 use matrix_qr_page::{PageOutcome, PagePerson};
-use matrix_qr_protocol::revision::Role;
 use serde_json::Value;
 use url::Url;
 
@@ -10,8 +9,8 @@ use crate::{args::WebArgs, exit::Failure, keyboard, output::Printer, web::WebPag
 
 impl TerminalPerson {
     /// Serves the page, if there is to be one: from now on, everything is asked there.
-    pub(crate) async fn serve(&mut self, role: Role, web: &WebArgs) -> Result<(), Failure> {
-        let page = WebPage::start(web, &[role], self.out, &self.cancel).await?;
+    pub(crate) async fn serve(&mut self, web: &WebArgs) -> Result<(), Failure> {
+        let page = WebPage::start(web, &[self.screen.role()], self.out, &self.cancel).await?;
         if let Some(page) = &page {
             self.offer_browser(page).await;
         }
