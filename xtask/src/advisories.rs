@@ -3,11 +3,10 @@
 //! can reach.
 #![allow(clippy::print_stderr, reason = "it says what was not checked")]
 
-use crate::run::{TaskResult, at_the_root, cargo, command, said};
+use crate::run::{TaskResult, cargo, command, said};
 
 /// Fails too if the list cannot be fetched.
 pub(crate) fn advisories() -> TaskResult {
-    at_the_root()?;
     fetch()?;
     check()
 }

@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use crate::run::{TaskResult, at_the_root, cargo, command, run, said};
+use crate::run::{TaskResult, cargo, command, run, said};
 
 /// Its directory, from the root of the checkout.
 const PLACE: &str = "target/fuzz";
@@ -32,7 +32,6 @@ const FLAGS: &str = "-Cpasses=sancov-module \
 
 /// The arguments: seconds, then targets; all of them, if there are none.
 pub(crate) fn fuzz(arguments: &[String]) -> TaskResult {
-    at_the_root()?;
     let first = arguments.first().and_then(|text| text.parse().ok());
     let wanted = arguments
         .get(usize::from(first.is_some())..)

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::{
     packages, python,
-    run::{TaskResult, at_the_root, run},
+    run::{TaskResult, run},
 };
 
 /// Its directory, from the root of the checkout.
@@ -15,7 +15,6 @@ const SYNAPSE: &str = "matrix-synapse==1.163.*";
 
 /// Installs, builds, runs. The arguments go to the driver (`--json`, `--only`).
 pub(crate) fn interop(arguments: &[String]) -> TaskResult {
-    at_the_root()?;
     let synapse = synapse()?;
     let bots = packages::tools()?;
     packages::node()?;

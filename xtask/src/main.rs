@@ -7,20 +7,27 @@
 //! | `advisories` | known vulnerabilities of dependencies |
 //! | `package` | builds, installs, starts and removes the Debian packages |
 //! | `packages` | checks the packages for Python and Node, builds them, and installs them |
+//! | `dist` | what is given to others: built, packed, installed and run |
+//! | `build` | how the programs are built, for this machine or for others |
 //! | `interop` | runs our programs against Synapse and matrix-sdk |
 //! | `pictures` | compares what we read of photographed QR codes with what zxing-cpp reads |
 //! | `fuzz` | fuzzes whatever reads bytes from outside |
 //! | `bench` | measures the rendezvous server |
 //! | `reproducible` | builds the rendezvous server twice, and compares |
 //! | `sbom` | what is linked into a program, as a list in its packages |
+//! | `workflows` | the workflow files |
 //! | `python` | Python environments |
+//! | `needs` | what the tasks need besides Rust, and how it is installed |
 //! | `run` | what all of them need: other programs, from the root of the checkout |
 #![allow(clippy::print_stderr, reason = "it says what runs and what is missing")]
 
 mod advisories;
 mod bench;
+mod build;
+mod dist;
 mod fuzz;
 mod interop;
+mod needs;
 mod package;
 mod packages;
 mod pictures;
@@ -29,9 +36,9 @@ mod reproducible;
 mod run;
 mod sbom;
 mod walls;
+mod workflows;
 
 use std::{
-    path::Path,
     process::{Command, ExitCode},
     time::Instant,
 };
@@ -39,7 +46,8 @@ use std::{
 use crate::run::{TaskResult, at_the_root, cargo, command, run};
 
 const USAGE: &str = "\
-  cargo xtask test             formatting, lints, spelling, walls, dependencies, documentation, every test, the packages, interop, fuzzing
+  cargo xtask test [--no-install]
+                               installs what it needs, or says what is missing; formatting, lints, spelling, walls, dependencies, documentation, every test, the packages, interop, fuzzing
   cargo xtask walls            type names, import circles, module maps, what the protocol depends on
   cargo xtask advisories       known vulnerabilities in Cargo.lock; needs github.com
   cargo xtask interop [--json] [--only synapse|delegated|proxied|bots|LIBRARY]
@@ -49,48 +57,14 @@ const USAGE: &str = "\
   cargo xtask fuzz [SECONDS] [TARGET..]
                                fuzz targets, each for a minute, from the corpus in fuzz/corpus
   cargo xtask pictures         photographs of QR codes: how many we read, and how many zxing-cpp reads
+  cargo xtask dist             what is given to others, into target/dist: archives, Debian packages and the wheel, each installed and run
   cargo xtask reproducible     the rendezvous server, built twice in two directories: the same program?
   cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances|sign-in ..]
                                the rendezvous server: its rates relative to a bare axum server, and its other targets";
 
-/// What the tests need besides Rust, and the Debian package that has it.
-const NEEDED: [(&str, &str); 15] = [
-    ("/usr/bin/chromium", "apt-get install chromium"),
-    ("/usr/bin/chromedriver", "apt-get install chromium-driver"),
-    ("/usr/sbin/nginx", "apt-get install nginx-light"),
-    ("/usr/sbin/apache2", "apt-get install apache2"),
-    ("/usr/bin/caddy", "apt-get install caddy"),
-    ("/usr/sbin/haproxy", "apt-get install haproxy"),
-    ("/usr/sbin/varnishd", "apt-get install varnish"),
-    ("/usr/bin/redis-server", "apt-get install redis-server"),
-    ("/usr/bin/redis-sentinel", "apt-get install redis-sentinel"),
-    ("/usr/bin/openssl", "apt-get install openssl"),
-    ("/usr/bin/promtool", "apt-get install prometheus"),
-    ("/usr/bin/tmux", "apt-get install tmux"),
-    ("/usr/bin/curl", "apt-get install curl"),
-    ("/usr/bin/jq", "apt-get install jq"),
-    ("/usr/bin/codespell", "apt-get install codespell"),
-];
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = match arguments
-        .split_first()
-        .map(|(task, rest)| (task.as_str(), rest))
-    {
-        Some(("test", [])) => test(),
-        Some(("interop", rest)) => interop::interop(rest),
-        Some(("fuzz", rest)) => fuzz::fuzz(rest),
-        Some(("bench", rest)) => bench::bench(rest),
-        Some(("packages", [])) => packages::packages(),
-        Some(("advisories", [])) => advisories::advisories(),
-        Some(("reproducible", [])) => reproducible::reproducible(),
-        Some(("walls", [])) => walls::walls(),
-        Some(("pictures", [])) => pictures::pictures(),
-        Some(("package", [])) => needed(&package::NEEDED).and_then(|()| package::package()),
-        _ => Err(format!("usage:\n{USAGE}")),
-    };
-    match result {
+    match at_the_root().and_then(|()| task(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error}");
@@ -99,9 +73,55 @@ fn main() -> ExitCode {
     }
 }
 
+fn task(arguments: &[String]) -> TaskResult {
+    if let Some(path) = needs::path_with_node() {
+        return again(arguments, &path);
+    }
+    match arguments
+        .split_first()
+        .map(|(task, rest)| (task.as_str(), rest))
+    {
+        Some(("test", [])) => needs::install(&needs::of_tests()).and_then(|()| installed()),
+        Some(("test", [only])) if only == "--no-install" => {
+            needs::are_there(&needs::of_tests()).and_then(|()| test())
+        }
+        Some(("interop", rest)) => {
+            needs::are_there(&needs::NODE).and_then(|()| interop::interop(rest))
+        }
+        Some(("fuzz", rest)) => fuzz::fuzz(rest),
+        Some(("bench", rest)) => bench::bench(rest),
+        Some(("packages", [])) => {
+            needs::are_there(&needs::NODE).and_then(|()| packages::packages())
+        }
+        Some(("advisories", [])) => advisories::advisories(),
+        Some(("dist", [])) => needs::are_there(&needs::PACKAGE).and_then(|()| dist::dist()),
+        Some(("reproducible", [])) => reproducible::reproducible(),
+        Some(("walls", [])) => walls::walls(),
+        Some(("pictures", [])) => pictures::pictures(),
+        Some(("package", [])) => {
+            needs::are_there(&needs::PACKAGE).and_then(|()| package::package(&build::Build::here()))
+        }
+        _ => Err(format!("usage:\n{USAGE}")),
+    }
+}
+
+/// The same task, with another `PATH` for all that it starts.
+fn again(arguments: &[String], path: &str) -> TaskResult {
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut again = Command::new(this);
+    again.args(arguments).env("PATH", path);
+    run(&mut again, "the task")
+}
+
+/// The test, if what was installed is on the `PATH`.
+fn installed() -> TaskResult {
+    match needs::path_with_node() {
+        Some(path) => again(&["test".to_owned()], &path),
+        None => test(),
+    }
+}
+
 fn test() -> TaskResult {
-    needed(&[&NEEDED[..], &package::NEEDED].concat())?;
-    packages::needed()?;
     step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
     step("lints", || {
         cargo(&[
@@ -136,6 +156,8 @@ fn test() -> TaskResult {
         not_checked = advisories::advisories_where_reachable()?;
         Ok(())
     })?;
+    step("workflows", workflows::workflows)?;
+    step("crates", crates)?;
     step("documentation", documentation)?;
     step("tests", || {
         packages::accessibility_checker()?;
@@ -156,7 +178,7 @@ fn test() -> TaskResult {
             "cargo test",
         )
     })?;
-    step("package", package::package)?;
+    step("package", || package::package(&build::Build::here()))?;
     // After it, because the wheel is made from the same build.
     step("packages", packages::packages)?;
     // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
@@ -167,29 +189,22 @@ fn test() -> TaskResult {
     Ok(())
 }
 
-/// Reports all missing programs at once, before anything slow runs.
-fn needed(programs: &[(&str, &str)]) -> TaskResult {
-    let missing: Vec<_> = programs
-        .iter()
-        .filter(|(path, _)| !Path::new(path).exists())
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let lines: Vec<_> = missing
-        .iter()
-        .map(|(path, how)| format!("  {path} is missing: {how}"))
-        .collect();
-    Err(format!(
-        "the tests need more than Rust:\n{}",
-        lines.join("\n")
-    ))
-}
-
 /// `.codespellrc` lists the files to skip and the words that are right.
 fn spelling() -> TaskResult {
-    at_the_root()?;
     run(&mut Command::new("codespell"), "codespell")
+}
+
+/// Each crate that others build on, as crates.io would get it. It compiles from what is packed.
+fn crates() -> TaskResult {
+    let ours = ["--exclude", "xtask", "--exclude", "matrix-qr-bench"];
+    let package = [
+        "package",
+        "--workspace",
+        "--locked",
+        "--allow-dirty",
+        "--quiet",
+    ];
+    cargo(&[&package[..], &ours].concat())
 }
 
 fn documentation() -> TaskResult {

@@ -2,7 +2,7 @@
 //! directory, checks the files, starts the server, and removes all of it again. Everything is in
 //! `target/package`.
 
-mod command;
+pub(crate) mod command;
 mod containers;
 mod service;
 mod shared;
@@ -18,22 +18,12 @@ use self::shared::{
     CALLS, PLACE, ROOT, STUBS, dpkg, file, has, make, read, read_packed, same, write,
 };
 use crate::{
-    run::{TaskResult, at_the_root, cargo, said},
+    build::{Build, PROGRAMS},
+    run::{TaskResult, said},
     sbom,
 };
 
-const DEB: &str = "target/package/matrix-qr-rendezvous.deb";
-
-/// What the task needs besides Rust, and the Debian package that has it.
-pub(crate) const NEEDED: [(&str, &str); 4] = [
-    (
-        "/usr/bin/dpkg",
-        "this part needs Debian or a distribution based on it",
-    ),
-    ("/usr/bin/dpkg-shlibdeps", "apt-get install dpkg-dev"),
-    ("/usr/bin/systemd-analyze", "apt-get install systemd"),
-    ("/usr/bin/man", "apt-get install man-db"),
-];
+pub(crate) const DEB: &str = "target/package/matrix-qr-rendezvous.deb";
 
 /// The highest exposure that `systemd-analyze security` may report, in tenths. A unit without any
 /// restrictions has 10.0; access to the network alone counts 1.2.
@@ -59,35 +49,19 @@ const FILES: [&str; 12] = [
 ];
 
 /// The whole task, step by step.
-pub(crate) fn package() -> TaskResult {
-    at_the_root()?;
+pub(crate) fn package(build: &Build) -> TaskResult {
     containers::checked()?;
-    build()?;
-    contents()?;
+    build.run(".", &PROGRAMS)?;
+    made(build)?;
+    contents(build)?;
     installation()?;
     unit()?;
     service::runs(Path::new(ROOT))?;
     removal()?;
-    command::package()
+    command::package(build)
 }
 
-/// Builds both packages together, so that the features are the same as for `cargo run --release`
-/// and nothing is built twice.
-fn build() -> TaskResult {
-    let ours = [
-        "--package",
-        "matrix-qr",
-        "--package",
-        "matrix-qr-rendezvous",
-    ];
-    cargo(
-        &[
-            &["build", "--release", "--locked"],
-            &ours[..],
-            &["--bin", "matrix-qr-rendezvous"],
-        ]
-        .concat(),
-    )?;
+fn made(build: &Build) -> TaskResult {
     for old in [ROOT, STUBS] {
         if Path::new(old).exists() {
             fs::remove_dir_all(old).map_err(|error| format!("{old}: {error}"))?;
@@ -95,22 +69,11 @@ fn build() -> TaskResult {
     }
     make(PLACE)?;
     sbom::write("matrix-qr-rendezvous")?;
-    cargo(&[
-        "deb",
-        "--locked",
-        "--no-build",
-        "--package",
-        "matrix-qr-rendezvous",
-        // With the list of what is linked.
-        "--variant",
-        "release",
-        "--output",
-        DEB,
-    ])
-    .map_err(|error| format!("{error}; if it is not installed: cargo install --locked cargo-deb"))
+    // With the list of what is linked.
+    build.deb("matrix-qr-rendezvous", &["--variant", "release"], DEB)
 }
 
-fn contents() -> TaskResult {
+fn contents(build: &Build) -> TaskResult {
     let list = said(Command::new("dpkg-deb").args(["-c", DEB]), "dpkg-deb -c")?;
     let mut files: Vec<_> = list
         .lines()
@@ -140,7 +103,7 @@ fn contents() -> TaskResult {
     let sbom = "./usr/share/doc/matrix-qr-rendezvous/matrix-qr-rendezvous.cdx.json";
     sbom::checked(
         &read_packed(DEB, sbom)?,
-        Path::new("target/release/matrix-qr-rendezvous"),
+        Path::new(&build.program("matrix-qr-rendezvous")),
     )?;
     // A new installation has no public URL yet, so it is not started. An upgrade restarts a running
     // service. Without systemd the script does nothing, so it is checked by its text.

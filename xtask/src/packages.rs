@@ -9,8 +9,9 @@ use std::{
 };
 
 use crate::{
+    build::{Build, GLIBC_MINOR},
     python,
-    run::{TaskResult, at_the_root, cargo, run, said},
+    run::{TaskResult, cargo, run, said},
     sbom,
 };
 
@@ -18,21 +19,18 @@ use crate::{
 const PLACE: &str = "target/packages";
 const PYTHON: &str = "packages/python";
 const NODE: &str = "packages/npm";
-/// The oldest Node that the package supports.
-const OLDEST_NODE: u32 = 20;
 /// What a wheel may weigh.
 const LARGEST_WHEEL: u64 = 15 * 1024 * 1024;
 
 /// The whole task.
 pub(crate) fn packages() -> TaskResult {
-    at_the_root()?;
     node()?;
     let tools = tools()?;
     programs()?;
     python_checks(&tools)?;
     node_checks()?;
-    wheel(&tools)?;
-    tarball()
+    wheel(&tools, &Build::here())?;
+    tarball().map(|_| ())
 }
 
 /// An environment with what the Python package is checked with, and the libraries of the bots.
@@ -45,32 +43,12 @@ pub(crate) fn tools() -> Result<PathBuf, String> {
 
 /// The libraries of the bot in Node, beside the package, in the versions of its lock file.
 pub(crate) fn node() -> TaskResult {
-    needed()?;
     let mut list = Command::new("npm");
     list.arg("ls").current_dir(NODE);
     if said(&mut list, "npm ls").is_ok() {
         return Ok(());
     }
     npm(NODE, &["ci"])
-}
-
-/// Reports whether Node is missing, before anything slow runs.
-pub(crate) fn needed() -> TaskResult {
-    let missing = |found: &str| {
-        format!("{found}: Node {OLDEST_NODE} or newer with npm is needed, from https://nodejs.org")
-    };
-    let version = |program| said(Command::new(program).arg("--version"), program);
-    let node = version("node").map_err(|error| missing(&error))?;
-    version("npm").map_err(|error| missing(&error))?;
-    let major = node.trim_start_matches('v').split('.').next();
-    let is_new = major
-        .and_then(|major| major.parse().ok())
-        .is_some_and(|major: u32| major >= OLDEST_NODE);
-    if is_new {
-        Ok(())
-    } else {
-        Err(missing(&format!("this is Node {}", node.trim())))
-    }
 }
 
 /// What the tests run, and the interop cells.
@@ -116,11 +94,16 @@ fn node_checks() -> TaskResult {
 
 /// Builds the wheel, checks its size, and installs it into a fresh environment. There the README's
 /// lines run.
-fn wheel(tools: &Path) -> TaskResult {
+pub(crate) fn wheel(tools: &Path, build: &Build) -> Result<PathBuf, String> {
     let wheels = format!("{PLACE}/wheels");
     empty(&wheels)?;
-    let mut maturin = Command::new(tools);
-    maturin.args(["-m", "maturin", "build", "--quiet", "--release", "--locked"]);
+    let mut maturin = build.in_environment(Command::new(tools));
+    maturin.args(["-m", "maturin", "build", "--quiet", "--locked"]);
+    maturin.args(["--profile", build.profile]);
+    if let Some(target) = &build.target {
+        maturin.args(["--zig", "--target", target]);
+        maturin.args(["--compatibility", &format!("manylinux_2_{GLIBC_MINOR}")]);
+    }
     // The libraries have the features with which `cargo xtask package` has built them.
     maturin.args(["--features", "matrix-qr-rendezvous/default"]);
     let sbom = sbom::write("matrix-qr")?;
@@ -154,7 +137,8 @@ fn wheel(tools: &Path) -> TaskResult {
     run(
         lines.current_dir(PYTHON),
         "the README's lines with the wheel",
-    )
+    )?;
+    Ok(wheel)
 }
 
 /// The wheel's list of what is linked: one, and a good one.
@@ -178,7 +162,7 @@ pub(crate) fn accessibility_checker() -> TaskResult {
 }
 
 /// Installs the Node package as npm packs it, and imports it.
-fn tarball() -> TaskResult {
+pub(crate) fn tarball() -> Result<PathBuf, String> {
     let place = format!("{PLACE}/node");
     empty(&place)?;
     let destination = here(&place)?.display().to_string();
@@ -192,15 +176,16 @@ fn tarball() -> TaskResult {
             &destination,
         ],
     )?;
-    let tarball = here(&only_file(&place)?)?.display().to_string();
-    npm(&place, &["install", &tarball])?;
+    let tarball = here(only_file(&place)?)?;
+    npm(&place, &["install", &tarball.display().to_string()])?;
     let import = "import { signIn, Session } from 'matrix-qr'; new Session('x'); signIn.call";
     let mut node = Command::new("node");
     node.args(["--input-type=module", "--eval", import]);
     run(
         node.current_dir(&place),
         "the import of the installed package",
-    )
+    )?;
+    Ok(tarball)
 }
 
 fn npm(directory: &str, arguments: &[&str]) -> TaskResult {
@@ -212,7 +197,7 @@ fn npm(directory: &str, arguments: &[&str]) -> TaskResult {
 }
 
 /// Makes an empty directory.
-fn empty(directory: &str) -> TaskResult {
+pub(crate) fn empty(directory: &str) -> TaskResult {
     let failed = |error| format!("{directory}: {error}");
     if Path::new(directory).exists() {
         fs::remove_dir_all(directory).map_err(failed)?;
@@ -246,7 +231,7 @@ fn read(path: impl AsRef<Path>) -> Result<String, String> {
 }
 
 /// Absolute, for a program that runs in another directory.
-fn here(path: impl AsRef<Path>) -> Result<PathBuf, String> {
+pub(crate) fn here(path: impl AsRef<Path>) -> Result<PathBuf, String> {
     let path = path.as_ref();
     std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
 }

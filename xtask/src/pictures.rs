@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::{
     python,
-    run::{TaskResult, at_the_root, cargo, run},
+    run::{TaskResult, cargo, run},
 };
 
 const VENV: &str = "target/photographs/venv";
@@ -13,7 +13,6 @@ const TEST: &str = "the_whole_corpus_of_photographs_is_written_and_read";
 
 /// A test writes the photographs and what we read in them. A script compares that with zxing-cpp.
 pub(crate) fn pictures() -> TaskResult {
-    at_the_root()?;
     cargo(&[
         "test",
         "--locked",

@@ -4,14 +4,14 @@ use std::{fs, path::Path, process::Command};
 
 use super::shared::{ROOT, dpkg, file, has, make, read_packed, same, write};
 use crate::{
-    run::{TaskResult, cargo, said},
+    build::Build,
+    run::{TaskResult, said},
     sbom,
 };
 
-const DEB: &str = "target/package/matrix-qr.deb";
+pub(crate) const DEB: &str = "target/package/matrix-qr.deb";
 /// The generated completions and manual pages. `crates/cli/Cargo.toml` names this directory.
-const MADE: &str = "target/package/command";
-const PROGRAM: &str = "target/release/matrix-qr";
+pub(crate) const MADE: &str = "target/package/command";
 
 /// The file name of each shell's completions.
 const SHELLS: [(&str, &str); 3] = [
@@ -32,56 +32,34 @@ const FILES: [&str; 8] = [
     "-rwxr-xr-x 0/0 ./usr/bin/matrix-qr",
 ];
 
-pub(super) fn package() -> TaskResult {
-    build()?;
-    contents()?;
+pub(super) fn package(build: &Build) -> TaskResult {
+    made(build)?;
+    contents(build)?;
     dpkg(&["-i", DEB])?;
     completions()?;
     manual()?;
     dpkg(&["--purge", "matrix-qr"])
 }
 
-fn build() -> TaskResult {
-    let ours = [
-        "--package",
-        "matrix-qr",
-        "--package",
-        "matrix-qr-rendezvous",
-    ];
-    cargo(
-        &[
-            &["build", "--release", "--locked"],
-            &ours[..],
-            &["--bin", "matrix-qr"],
-        ]
-        .concat(),
-    )?;
+fn made(build: &Build) -> TaskResult {
+    let program = &build.program("matrix-qr");
     if Path::new(MADE).exists() {
         fs::remove_dir_all(MADE).map_err(|error| format!("{MADE}: {error}"))?;
     }
     make(MADE)?;
     for (shell, file) in SHELLS {
         let script = said(
-            Command::new(PROGRAM).args(["completions", shell]),
+            Command::new(program).args(["completions", shell]),
             "matrix-qr completions",
         )?;
         write(format!("{MADE}/{file}"), &script)?;
     }
-    said(Command::new(PROGRAM).args(["man", MADE]), "matrix-qr man")?;
+    said(Command::new(program).args(["man", MADE]), "matrix-qr man")?;
     sbom::write("matrix-qr")?;
-    cargo(&[
-        "deb",
-        "--locked",
-        "--no-build",
-        "--package",
-        "matrix-qr",
-        "--output",
-        DEB,
-    ])
-    .map_err(|error| format!("{error}; if it is not installed: cargo install --locked cargo-deb"))
+    build.deb("matrix-qr", &[], DEB)
 }
 
-fn contents() -> TaskResult {
+fn contents(build: &Build) -> TaskResult {
     let list = said(Command::new("dpkg-deb").args(["-c", DEB]), "dpkg-deb -c")?;
     let files = list.lines().filter(|line| !line.starts_with('d')).map(file);
     let (pages, mut files): (Vec<_>, Vec<_>) = files.partition(|file| file.contains("/man1/"));
@@ -104,7 +82,10 @@ fn contents() -> TaskResult {
         )?;
     }
     let sbom = "./usr/share/doc/matrix-qr/matrix-qr.cdx.json";
-    sbom::checked(&read_packed(DEB, sbom)?, Path::new(PROGRAM))?;
+    sbom::checked(
+        &read_packed(DEB, sbom)?,
+        Path::new(&build.program("matrix-qr")),
+    )?;
     let control = said(Command::new("dpkg-deb").args(["-f", DEB]), "dpkg-deb -f")?;
     let version = format!("Version: {}-1", env!("CARGO_PKG_VERSION"));
     [

@@ -13,7 +13,7 @@ struct ElfSection<'a> {
 }
 
 /// The names of the sections that differ, or that only one of the programs has.
-pub(super) fn differing(paths: &[String; 2], bytes: [&[u8]; 2]) -> Result<Vec<String>, String> {
+pub(super) fn differing(paths: [&str; 2], bytes: [&[u8]; 2]) -> Result<Vec<String>, String> {
     let [one, another] = paths;
     let (one, another) = (listed(one)?, listed(another)?);
     let names = compare((&one, &another), bytes);

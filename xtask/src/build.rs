@@ -1,0 +1,200 @@
+//! How the programs are built: for this machine, or for others.
+
+use std::{fs, process::Command};
+
+use crate::{
+    python,
+    run::{TaskResult, command, run, said},
+};
+
+/// The command and the server, which are always built together: with the same features, nothing
+/// is built twice.
+pub(crate) const PROGRAMS: [&str; 2] = ["matrix-qr", "matrix-qr-rendezvous"];
+
+/// What builds for others, from PyPI.
+const TOOLS: &str = "target/dist/tools";
+const TOOL_PACKAGES: [&str; 3] = [
+    "cargo-zigbuild==0.24.1",
+    "maturin==1.16.0",
+    "ziglang==0.17.1",
+];
+
+/// Of glibc 2.17, the oldest C library with which Rust's standard library works. Programs that are linked with
+/// this machine's own need one that is as new.
+pub(crate) const GLIBC_MINOR: u32 = 17;
+
+/// A way to build.
+pub(crate) struct Build {
+    pub(crate) profile: &'static str,
+    /// The platform, if the build names one. Its directory then has that name.
+    pub(crate) target: Option<String>,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Build {
+    /// For this machine, as `cargo run --release` does.
+    pub(crate) fn here() -> Self {
+        Self {
+            profile: "release",
+            target: None,
+            environment: vec![],
+        }
+    }
+
+    /// For others: optimised across crates, for an old C library, and without the directories of
+    /// this machine.
+    pub(crate) fn dist(flags: &BuildFlags) -> Result<Self, String> {
+        let python = std::path::absolute(Self::tools()?);
+        let python = python.map_err(|error| format!("{TOOLS}: {error}"))?;
+        let tools = python.parent().ok_or("no directory")?.display();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let version = rustc(&["-vV"])?;
+        let host = line(&version, "host: ")?;
+        Ok(Self {
+            profile: "dist",
+            target: Some(host.to_owned()),
+            environment: vec![
+                ("PATH", format!("{tools}:{path}")),
+                ("RUSTFLAGS", flags.rustflags.clone()),
+                ("CFLAGS", flags.cflags.clone()),
+            ],
+        })
+    }
+
+    /// The Python that has the tools for it.
+    pub(crate) fn tools() -> Result<String, String> {
+        let python = python::environment(TOOLS)?;
+        python::install(&python, TOOL_PACKAGES)?;
+        Ok(python)
+    }
+
+    /// Builds these programs in the checkout in this directory.
+    pub(crate) fn run(&self, directory: &str, programs: &[&str]) -> TaskResult {
+        let mut words = vec![];
+        match &self.target {
+            None => words.push("build".to_owned()),
+            Some(target) => words.extend([
+                "zigbuild".to_owned(),
+                "--target".to_owned(),
+                format!("{target}.2.{GLIBC_MINOR}"),
+            ]),
+        }
+        words.extend(["--locked", "--bins", "--profile", self.profile].map(str::to_owned));
+        for program in programs {
+            words.extend(["--package".to_owned(), (*program).to_owned()]);
+        }
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let mut build = self.command(&words);
+        build.current_dir(directory);
+        run(&mut build, &format!("cargo {}", words.join(" ")))
+    }
+
+    /// Makes a Debian package of a program that was built.
+    pub(crate) fn deb(&self, package: &str, options: &[&str], output: &str) -> TaskResult {
+        let mut words = vec!["deb", "--locked", "--no-build", "--profile", self.profile];
+        words.extend(["--package", package, "--output", output]);
+        words.extend(options);
+        if let Some(target) = &self.target {
+            words.extend(["--target", target]);
+        }
+        run(
+            &mut self.command(&words),
+            &format!("cargo {}", words.join(" ")),
+        )
+    }
+
+    /// A cargo command in this build's environment.
+    fn command(&self, arguments: &[&str]) -> Command {
+        self.in_environment(command(arguments))
+    }
+
+    /// What a build for others is told comes from nowhere else.
+    pub(crate) fn in_environment(&self, mut command: Command) -> Command {
+        if self.target.is_some() {
+            for name in [
+                "CARGO_TARGET_DIR",
+                "CARGO_ENCODED_RUSTFLAGS",
+                "CARGO_BUILD_RUSTFLAGS",
+            ] {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Where it puts a program, from the root of the checkout.
+    pub(crate) fn program(&self, name: &str) -> String {
+        match &self.target {
+            None => format!("target/{}/{name}", self.profile),
+            Some(target) => format!("target/{target}/{}/{name}", self.profile),
+        }
+    }
+}
+
+/// What a build must be told so that no directory of this machine gets into the program.
+pub(crate) struct BuildFlags {
+    rustflags: String,
+    cflags: String,
+    /// What must not be found in the program.
+    directories: Vec<String>,
+}
+
+impl BuildFlags {
+    /// The sources of dependencies are in cargo's home; what build scripts write is in the
+    /// directory; with the component `rust-src`, the compiler names its own source where that is
+    /// installed.
+    pub(crate) fn of(directory: &str) -> Result<Self, String> {
+        let directory = fs::canonicalize(directory)
+            .map_err(|error| format!("{directory}: {error}"))?
+            .display()
+            .to_string();
+        let home = std::env::var("HOME").map_err(|_| "HOME is not set".to_owned())?;
+        let cargo = std::env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
+        let sysroot = rustc(&["--print", "sysroot"])?;
+        let library = format!("{}/lib/rustlib/src/rust", sysroot.trim());
+        let version = rustc(&["-vV"])?;
+        let commit = line(&version, "commit-hash: ")?;
+        let maps = [
+            (&directory, "/build".to_owned()),
+            (&cargo, "/cargo".to_owned()),
+            (&library, format!("/rustc/{commit}")),
+        ];
+        let all = |flag: &str| {
+            maps.each_ref()
+                .map(|(from, to)| format!("{flag}={from}={to}"))
+                .join(" ")
+        };
+        Ok(Self {
+            rustflags: all("--remap-path-prefix"),
+            cflags: all("-ffile-prefix-map"),
+            directories: vec![directory, cargo, sysroot.trim().to_owned()],
+        })
+    }
+
+    /// Checks that a program names none of the directories.
+    pub(crate) fn kept_out_of(&self, program: &str) -> TaskResult {
+        let bytes = fs::read(program).map_err(|error| format!("{program}: {error}"))?;
+        let is_in = |path: &&String| {
+            let mut windows = bytes.windows(path.len());
+            windows.any(|window| window == path.as_bytes())
+        };
+        match self.directories.iter().find(is_in) {
+            None => Ok(()),
+            Some(path) => Err(format!(
+                "{program} names {path}, a directory of this machine"
+            )),
+        }
+    }
+}
+
+fn rustc(arguments: &[&str]) -> Result<String, String> {
+    said(Command::new("rustc").args(arguments), "rustc")
+}
+
+/// What follows these words at the beginning of a line.
+fn line<'a>(text: &'a str, words: &str) -> Result<&'a str, String> {
+    text.lines()
+        .find_map(|line| line.strip_prefix(words))
+        .ok_or_else(|| format!("rustc -vV has no line “{words}”"))
+}

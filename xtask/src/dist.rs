@@ -1,0 +1,193 @@
+//! `cargo xtask dist`: what is given to others. Archives, Debian packages and the wheel are built,
+//! installed into an empty directory, and run there. Everything is in `target/dist/artefacts`, with
+//! its SHA-256.
+
+mod archive;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+use crate::{
+    build::{Build, BuildFlags, GLIBC_MINOR, PROGRAMS},
+    package, packages, python,
+    run::{TaskResult, run, said},
+};
+
+/// Where the artefacts are, from the root of the checkout.
+const ARTEFACTS: &str = "target/dist/artefacts";
+/// Where they are installed.
+const INSTALLED: &str = "target/dist/installed";
+/// What a program may weigh, in bytes.
+const LARGEST_PROGRAM: u64 = 20_000_000;
+/// From the command that installs to the end of a sign-in.
+const SECONDS: f64 = 10.0;
+
+/// The whole task.
+pub(crate) fn dist() -> TaskResult {
+    packages::empty(ARTEFACTS)?;
+    let flags = BuildFlags::of(".")?;
+    let build = Build::dist(&flags)?;
+    // It builds both programs, and checks both Debian packages.
+    package::package(&build)?;
+    for name in PROGRAMS {
+        let program = build.program(name);
+        flags.kept_out_of(&program)?;
+        is_small(&program)?;
+        is_for_old_systems(&program)?;
+        archive_runs(name, &archive::pack(name, &build, ARTEFACTS)?)?;
+    }
+    debian_runs(&copied(package::command::DEB)?)?;
+    copied(package::DEB)?;
+    wheel_runs(&build)?;
+    keep(&packages::tarball()?)?;
+    let sums = format!("cd {ARTEFACTS} && sha256sum * | tee SHA256SUMS");
+    run(Command::new("sh").args(["-c", &sums]), "sha256sum")
+}
+
+fn is_small(program: &str) -> TaskResult {
+    let size = fs::metadata(program).map_err(|error| format!("{program}: {error}"))?;
+    let size = size.len();
+    eprintln!("{program}: {size} bytes (at most {LARGEST_PROGRAM})");
+    if size <= LARGEST_PROGRAM {
+        return Ok(());
+    }
+    Err(format!("{program} is too large"))
+}
+
+/// The C library's symbols have the version in which they came.
+fn is_for_old_systems(program: &str) -> TaskResult {
+    let bytes = fs::read(program).map_err(|error| format!("{program}: {error}"))?;
+    let newest = newest_glibc(&String::from_utf8_lossy(&bytes));
+    eprintln!("{program}: for glibc 2.{newest} (at most 2.{GLIBC_MINOR})");
+    // A program without any would be another kind of program.
+    if (1..=GLIBC_MINOR).contains(&newest) {
+        return Ok(());
+    }
+    Err(format!("{program} needs glibc 2.{newest}"))
+}
+
+/// The minor number of the newest version among `GLIBC_2.17`; 0 if there is none.
+fn newest_glibc(text: &str) -> u32 {
+    let versions = text.split("GLIBC_2.").skip(1).filter_map(|rest| {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit());
+        rest[..end.unwrap_or(rest.len())].parse().ok()
+    });
+    versions.max().unwrap_or(0)
+}
+
+fn archive_runs(name: &str, archive: &Path) -> TaskResult {
+    packages::empty(INSTALLED)?;
+    let mut tar = Command::new("tar");
+    tar.arg("-xzf")
+        .arg(archive)
+        .args(["-C", INSTALLED, "--strip-components=1"]);
+    let program = format!("{INSTALLED}/{name}");
+    if name == "matrix-qr" {
+        return signs_in(archive, &mut tar, &program);
+    }
+    run(&mut tar, "tar")?;
+    // A configuration without a public URL is wrong: it has read it, and says so.
+    let mut check = Command::new(&program);
+    check.args([
+        "--public-url",
+        "https://rendezvous.example.org",
+        "--check-config",
+    ]);
+    said(&mut check, &program).map(|_| ())
+}
+
+fn debian_runs(package: &Path) -> TaskResult {
+    packages::empty(INSTALLED)?;
+    let mut install = Command::new("dpkg-deb");
+    install.arg("-x").arg(package).arg(INSTALLED);
+    signs_in(
+        package,
+        &mut install,
+        &format!("{INSTALLED}/usr/bin/matrix-qr"),
+    )
+}
+
+fn wheel_runs(build: &Build) -> TaskResult {
+    let tools = packages::here(Build::tools()?)?;
+    let wheel = keep(&packages::wheel(&tools, build)?)?;
+    packages::empty(INSTALLED)?;
+    let python = packages::here(python::environment(INSTALLED)?)?;
+    let mut pip = Command::new(&python);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]);
+    pip.arg(&wheel);
+    signs_in(&wheel, &mut pip, &format!("{INSTALLED}/bin/matrix-qr"))
+}
+
+/// Installs, runs a whole sign-in with what was installed, and says how long both took.
+fn signs_in(artefact: &Path, install: &mut Command, program: &str) -> TaskResult {
+    let started = Instant::now();
+    run(install, "the installation")?;
+    let program = packages::here(program)?;
+    let mut demo = Command::new(&program);
+    demo.args(["demo", "--auto", "--json"])
+        .current_dir(INSTALLED);
+    let events = said(&mut demo, "matrix-qr demo --auto")?;
+    let seconds = started.elapsed().as_secs_f64();
+    if !events.contains(r#""verified":true"#) {
+        return Err(format!("no verified device:\n{events}"));
+    }
+    let name = artefact.display();
+    eprintln!("{name}: installed, and a device signed in, in {seconds:.1} s (at most {SECONDS})");
+    if seconds <= SECONDS {
+        return Ok(());
+    }
+    Err(format!("{name} takes too long"))
+}
+
+/// A Debian package, under the name that Debian would give it.
+fn copied(package: &str) -> Result<PathBuf, String> {
+    let field = |name| {
+        said(
+            Command::new("dpkg-deb").args(["-f", package, name]),
+            "dpkg-deb -f",
+        )
+    };
+    let name = field("Package")?;
+    let version = field("Version")?;
+    let architecture = field("Architecture")?;
+    let name = format!(
+        "{}_{}_{}.deb",
+        name.trim(),
+        version.trim(),
+        architecture.trim()
+    );
+    let to = Path::new(ARTEFACTS).join(name);
+    fs::copy(package, &to).map_err(|error| format!("{package}: {error}"))?;
+    Ok(to)
+}
+
+/// A copy among the artefacts.
+fn keep(file: &Path) -> Result<PathBuf, String> {
+    let name = file.file_name().ok_or("no file name")?;
+    let to = packages::here(Path::new(ARTEFACTS).join(name))?;
+    fs::copy(file, &to).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_version_of_the_c_library_counts() {
+        let program = "\0GLIBC_2.2.5\0GLIBC_2.17\0GLIBC_2.3.4\0";
+        assert_eq!(newest_glibc(program), 17);
+        assert_eq!(newest_glibc("GLIBC_2.34"), 34);
+        assert_eq!(newest_glibc("GLIBC_PRIVATE"), 0);
+    }
+}
