@@ -52,11 +52,11 @@ pub(crate) struct Exchange {
 
 type Judge = Box<dyn FnMut(&str) -> Fate + Send>;
 type HasEnded = Box<dyn FnMut(&str) -> bool + Send>;
-type Forger = Box<dyn FnMut(&Asked<'_>) -> Option<Response<Body>> + Send>;
-type Rewrite = Box<dyn FnMut(&Asked<'_>, Bytes) -> Bytes + Send>;
+type Forger = Box<dyn FnMut(&ServerRequest<'_>) -> Option<Response<Body>> + Send>;
+type Rewrite = Box<dyn FnMut(&ServerRequest<'_>, Bytes) -> Bytes + Send>;
 
 /// What a server is asked.
-pub(crate) struct Asked<'a> {
+pub(crate) struct ServerRequest<'a> {
     /// The method and the path.
     pub(crate) name: &'a str,
     /// The access token of the request, if it has one.
@@ -107,7 +107,7 @@ impl FaultProxy {
     /// What the server is not asked for: the answer is this, from now on.
     pub(crate) fn forge(
         &self,
-        forger: impl FnMut(&Asked<'_>) -> Option<Response<Body>> + Send + 'static,
+        forger: impl FnMut(&ServerRequest<'_>) -> Option<Response<Body>> + Send + 'static,
     ) {
         *self.wire.forger.lock().unwrap() = Some(Box::new(forger));
     }
@@ -127,7 +127,10 @@ impl FaultProxy {
     }
 
     /// The same, by the bytes.
-    pub(crate) fn rewrite(&self, rewrite: impl FnMut(&Asked<'_>, Bytes) -> Bytes + Send + 'static) {
+    pub(crate) fn rewrite(
+        &self,
+        rewrite: impl FnMut(&ServerRequest<'_>, Bytes) -> Bytes + Send + 'static,
+    ) {
         *self.wire.rewrite.lock().unwrap() = Some(Box::new(rewrite));
     }
 
@@ -204,7 +207,7 @@ async fn pass_on(
     {
         return Response::builder().status(404).body(Body::empty()).unwrap();
     }
-    let asked = Asked {
+    let asked = ServerRequest {
         name: &name,
         token: access_token(&parts.headers),
         body: &body,
@@ -272,12 +275,12 @@ fn access_token(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Wire {
-    fn forged(&self, asked: &Asked<'_>) -> Option<Response<Body>> {
+    fn forged(&self, asked: &ServerRequest<'_>) -> Option<Response<Body>> {
         let mut forger = self.forger.lock().unwrap();
         forger.as_mut()?(asked)
     }
 
-    fn changed(&self, asked: &Asked<'_>, answer: Bytes) -> Bytes {
+    fn changed(&self, asked: &ServerRequest<'_>, answer: Bytes) -> Bytes {
         let mut rewrite = self.rewrite.lock().unwrap();
         match rewrite.as_mut() {
             Some(rewrite) => rewrite(asked, answer),
