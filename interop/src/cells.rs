@@ -144,6 +144,8 @@ async fn on_synapse(
             bot::cell(&mut env),
         )
         .await;
+    let encrypted = sdk.cell("the same with a passphrase: matrix-sdk opens the encrypted store");
+    report.run(&encrypted, bot::encrypted_cell(&mut env)).await;
     newer::all(&mut env, synapse, sdk, report).await;
     report
         .run(

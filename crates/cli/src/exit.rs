@@ -189,9 +189,8 @@ impl From<Error> for Failure {
 fn exit_of(error: &Error) -> Exit {
     match error {
         Error::SameRole(_) | Error::AlreadyUsed => Exit::QrCode,
-        Error::Channel(_) | Error::Tampered | Error::WrongCheckCode | Error::SecretsRefused(_) => {
-            Exit::Security
-        }
+        Error::Channel(_) | Error::Tampered | Error::TamperedWithSecrets => Exit::Security,
+        Error::WrongCheckCode | Error::SecretsRefused(_) => Exit::Security,
         Error::DeviceUnbound(_) => Exit::Security,
         Error::Cancelled | Error::CancelledTooLate(_) => Exit::Cancelled,
         Error::NotOwnDevice | Error::LinkRefused => Exit::Cancelled,
@@ -200,7 +199,8 @@ fn exit_of(error: &Error) -> Exit {
         Error::Gone | Error::DeviceGone(_) => Exit::OtherDevice,
         Error::Declined | Error::CancelledOrDeclined => Exit::OtherDevice,
         Error::UnexpectedMessage(_) | Error::Unreadable(_) => Exit::OtherDevice,
-        Error::DeviceAlreadyExists(_) | Error::DeviceNotFound(_) => Exit::Server,
+        Error::DeviceNotFound(_) => Exit::Time,
+        Error::DeviceAlreadyExists(_) => Exit::Server,
         Error::Rendezvous(error) => by_cause(error.cause, Exit::Usage, Exit::Network),
         Error::UnsupportedProtocol(error) => by_cause(error.cause, Exit::Server, Exit::Server),
         // `Cause::Here`: this device's own session has ended in the meantime.
@@ -307,6 +307,7 @@ mod tests {
             (Error::AlreadyUsed, Exit::QrCode),
             (Error::Channel(ChannelError::NotAuthentic), Exit::Security),
             (Error::Tampered, Exit::Security),
+            (Error::TamperedWithSecrets, Exit::Security),
             (Error::WrongCheckCode, Exit::Security),
             (
                 Error::SecretsRefused(failed(Cause::OtherDevice)),

@@ -25,16 +25,15 @@ mod error;
 mod export;
 mod files;
 mod holder;
-mod passphrase;
 mod verification;
 
+pub use crate::secret::Passphrase;
 pub use backup::Restored;
 pub(crate) use content::StoreContent;
 pub use content::needs_passphrase;
 pub use error::{DecryptError, StoreError};
 pub use export::KeyExport;
 pub use holder::StoreKeys;
-pub use passphrase::Passphrase;
 pub use verification::Verification;
 
 /// A device's end-to-end encryption.

@@ -72,10 +72,12 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
                 Some(last) => Error::ExpiredWithProblem(last.to_user_error()),
                 None => error,
             },
-            Error::Tampered | Error::Channel(ChannelError::NotAuthentic)
+            Error::Tampered
+            | Error::TamperedWithSecrets
+            | Error::Channel(ChannelError::NotAuthentic)
                 if self.rendezvous.has_lost_track() =>
             {
-                Error::Rendezvous(lost_track())
+                Error::Rendezvous(lost_track(error.advice()))
             }
             error => error,
         }
@@ -222,13 +224,13 @@ async fn place(http: &Http, at: &RendezvousAt) -> Result<Place, Error> {
     }
 }
 
-fn lost_track() -> UserError {
+/// What to do is the same as after a forgery, which it looks like.
+fn lost_track(advice: &str) -> UserError {
     UserError::new(
         Cause::RendezvousServer,
         "an answer of the rendezvous server was lost in transit and cannot be requested \
          again",
-        "No secrets were sent. Start again with a new code; if it happens again, use another \
-         network.",
+        advice,
     )
 }
 

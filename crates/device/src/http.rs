@@ -6,8 +6,10 @@ mod error;
 pub mod fuzzing;
 mod names;
 mod policy;
+mod redaction;
 
 pub use client::{Bounds, Http, HttpRequest, HttpResponse, USUAL_ANSWER, USUAL_TIME};
 pub use error::HttpError;
 pub use policy::Policy;
 pub(crate) use policy::host;
+pub(crate) use redaction::redact;

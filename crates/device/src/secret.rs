@@ -1,4 +1,5 @@
-//! A secret text: wiped when dropped, never printed.
+//! A secret text: wiped when dropped, never printed. A passphrase: of the store, or of a file with
+//! room keys.
 
 use std::fmt;
 
@@ -25,6 +26,23 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
+    }
+}
+
+/// What the store, or a file with room keys, is encrypted with. Not empty: that would be no
+/// encryption. Its `Debug` is redacted, its memory is wiped when it is dropped.
+#[derive(Debug, Clone)]
+pub struct Passphrase(Secret);
+
+impl Passphrase {
+    /// Takes the passphrase as it is, blanks included; nothing if it is empty.
+    pub fn new(passphrase: Secret) -> Option<Self> {
+        (!passphrase.expose().is_empty()).then_some(Self(passphrase))
+    }
+
+    #[cfg(feature = "matrix-sdk")]
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose()
     }
 }
 

@@ -20,9 +20,13 @@ pub enum Error {
     /// The secure channel could not be established.
     #[error("no secure connection: {0}")]
     Channel(ChannelError),
-    /// A payload came that neither device wrote.
-    #[error("a third party wrote to the rendezvous session")]
+    /// A payload came that the other device did not write like this: a proxy that changes what it
+    /// is written against looks the same as somebody who writes.
+    #[error("a proxy or a third party changed what is in the rendezvous session")]
     Tampered,
+    /// The same, where the secrets were expected.
+    #[error("a proxy or a third party changed what is in the rendezvous session at the last step")]
+    TamperedWithSecrets,
     /// The digits are not those that the other device shows.
     #[error("the two digits do not match those on the other device")]
     WrongCheckCode,
@@ -87,7 +91,7 @@ pub enum Error {
     #[error("the new device's ID {0} is not bound to this connection")]
     DeviceUnbound(DeviceId),
     /// The new device said that it is signed in, and the homeserver does not show it.
-    #[error("the homeserver does not list the new device {0}")]
+    #[error("the homeserver did not list the new device {0} in time")]
     DeviceNotFound(DeviceId),
     /// The new device was signed in, and was signed out before it was seen verified.
     #[error("the new device {0} is no longer in the account")]
@@ -133,6 +137,11 @@ impl Error {
             Self::SameRole(role) => (Cause::Person, same_role(*role).1),
             Self::NotOwnDevice => (Cause::Person, NOT_OWN_DEVICE),
             Self::Channel(_) | Self::Tampered => (Cause::ThirdParty, INTERFERENCE),
+            Self::TamperedWithSecrets => (
+                Cause::ThirdParty,
+                "The other device may have sent the secrets; nobody else can read them. Start \
+                 again with a new code; if it happens again, use another network.",
+            ),
             Self::WrongCheckCode => (Cause::Person, WRONG_DIGITS),
             Self::Cancelled => (Cause::Person, "Start again when you are ready."),
             Self::CancelledTooLate(_) => (
@@ -167,7 +176,8 @@ impl Error {
                 "No secrets were sent. The other device's app may not know bound device IDs: start \
                  again without requiring one if you trust that device.",
             ),
-            Self::DeviceNotFound(_) => (Cause::Homeserver, ANOTHER_ACCOUNT),
+            // A delay looks the same as a device of another account, or one that was signed out.
+            Self::DeviceNotFound(_) => (Cause::Clock, ANOTHER_ACCOUNT),
             Self::OutOfOrder => (Cause::Here, "This is a bug: please report it."),
             Self::Rendezvous(error)
             | Self::ExpiredWithProblem(error)
@@ -203,9 +213,9 @@ const WRONG_DIGITS: &str = "No secrets were sent. Start again, and type the digi
     other device shows. If it shows none, somebody else scanned your code.";
 const UPDATE: &str = "Update both apps, then start again; \
     if the problem persists, report it to their developers.";
-const ANOTHER_ACCOUNT: &str = "No secrets were sent. Was the consent page signed in to a \
-    different account? If so, start again, and agree in this device's account. If not, ask the \
-    homeserver's administrator.";
+const ANOTHER_ACCOUNT: &str = "No secrets were sent. Start again with a new code. If it happens \
+    again, the consent page may be signed in to a different account than this device; if it is \
+    not, ask the homeserver's administrator.";
 
 /// Why bytes that did authenticate are still not a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

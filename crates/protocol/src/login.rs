@@ -119,6 +119,7 @@ impl<S: RoleState> Login<S> {
             }
             (Input::Cancel, LoginStage::Running(state)) => self.take(state.cancelled()),
             (Input::Cancel, _) => self.take(LoginStep::cancel(Error::Cancelled)),
+            (Input::Tampered, LoginStage::Running(state)) => self.take(surprise(state.tampered())),
             (Input::Tampered, _) => self.take(surprise(Error::Tampered)),
             (Input::Unreadable(what), _) => self.take(surprise(Error::Unreadable(what))),
             (Input::CheckCode(right), LoginStage::CheckCode { early }) => {

@@ -58,9 +58,9 @@ reasons! {
         "Start again: the new device then requests another device ID.";
     /// The homeserver does not show the new device.
     DeviceNotFound = "device_not_found", "device_not_found",
-        "the homeserver does not list the new device",
-        "Did you agree in a different account? If so, start again, and agree in the other \
-         device's account. If not, follow the advice on the other device.";
+        "the homeserver did not list the new device in time",
+        "Start again with a new code. If it happens again, you may have agreed in a different \
+         account than the other device's; if not, follow the advice on the other device.";
     /// A message came that was not expected.
     UnexpectedMessageReceived = "unexpected_message_received", "unexpected_message_received",
         "it received an unexpected message", LOOK_THERE;

@@ -136,6 +136,7 @@ fn a_third_party_that_writes_at_any_step_only_ever_ends_it() {
                     result,
                     Ok(())
                         | Err(Error::Tampered
+                            | Error::TamperedWithSecrets
                             | Error::Channel(_)
                             | Error::Gone
                             | Error::Peer(_)
@@ -146,6 +147,10 @@ fn a_third_party_that_writes_at_any_step_only_ever_ends_it() {
                     Err(error) if end.secrets_sent && error.cause() == Cause::ThirdParty
                 );
                 assert!(as_what_it_is, "{shown_by:?} {write}: {result:?}");
+                if let (Err(error), true) = (result, end.secrets_sent) {
+                    let denied = error.advice().contains("No secrets were sent");
+                    assert!(!denied, "{shown_by:?} {write}: {error:?}");
+                }
             }
             // After the secrets are read, there is nothing left to disturb.
             if end.new.is_ok() {
@@ -214,7 +219,9 @@ fn a_payload_that_is_found_elsewhere_than_it_was_written_ends_it() {
                 let as_what_it_is = |result: &Result<(), Error>| {
                     matches!(
                         result,
-                        Err(Error::Tampered | Error::Channel(ChannelError::NotAuthentic))
+                        Err(Error::Tampered
+                            | Error::TamperedWithSecrets
+                            | Error::Channel(ChannelError::NotAuthentic))
                     )
                 };
                 assert!(

@@ -32,7 +32,7 @@ export class MatrixQrError extends Error {
      */
     this.advice = advice === null ? null : harmless(advice);
     /**
-     * The ID of a device that is still in the account, and that has to be removed by hand.
+     * The ID of a device that may still be in the account: remove it there by hand.
      * @type {string | null}
      */
     this.deviceLeft = deviceLeft === null ? null : harmless(deviceLeft);

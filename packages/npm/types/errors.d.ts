@@ -22,7 +22,7 @@ export declare class MatrixQrError extends Error {
      */
     advice: string | null;
     /**
-     * The ID of a device that is still in the account, and that has to be removed by hand.
+     * The ID of a device that may still be in the account: remove it there by hand.
      * @type {string | null}
      */
     deviceLeft: string | null;

@@ -208,7 +208,7 @@ async def test_errors(fake: str, tmp_path: Path, code: int, kind: type[MatrixQrE
     assert type(error) is kind
     assert (error.code, error.message, error.cause) == (code, "it failed", "the homeserver")
     assert (error.advice, error.device_left) == ("Wait.", DEVICE)
-    assert str(error) == f"it failed\nThe device {DEVICE} is still in the account.\nWait."
+    assert str(error) == f"it failed\nThe device {DEVICE} may still be in the account.\nWait."
 
 
 def test_what_others_wrote_cannot_control_a_terminal() -> None:
@@ -216,7 +216,9 @@ def test_what_others_wrote_cannot_control_a_terminal() -> None:
     data = {"cause": EVIL, "advice": EVIL, "device_left": EVIL}
     error = errors.from_json({"code": 8, "message": EVIL, "data": data})
     assert (error.message, error.cause, error.advice, error.device_left) == (HARMLESS,) * 4
-    assert str(error) == f"{HARMLESS}\nThe device {HARMLESS} is still in the account.\n{HARMLESS}"
+    assert (
+        str(error) == f"{HARMLESS}\nThe device {HARMLESS} may still be in the account.\n{HARMLESS}"
+    )
     assert matrix_qr.harmless("Ünïcode 07 ✓") == "Ünïcode 07 ✓"
 
 
@@ -313,7 +315,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 LEFT = (
     "login was cancelled, and ended with this: "
-    f"cancelled The device {DEVICE} is still in the account. Try again."
+    f"cancelled The device {DEVICE} may still be in the account. Try again."
 )
 
 

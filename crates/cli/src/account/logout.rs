@@ -150,11 +150,12 @@ impl Confirmation<'_> {
         }
         self.out
             .event(json!({ "event": "question", "question": "logout", "device_id": device_id }));
+        let keyboard = Keyboard::default();
+        keyboard.forget().await;
         self.out.prompt(format_args!(
             "{text} Messages whose keys are not in the key backup \
              can then no longer be read here. [y/N] "
         ));
-        let keyboard = Keyboard::default();
         let answer = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(unchanged("interrupted")),

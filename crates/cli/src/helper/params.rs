@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use matrix_qr_device::{
-    DeviceName, OwnedUserId, RendezvousAt, Start, encryption::Passphrase, secret::Secret,
+    DeviceName, OwnedUserId, RendezvousAt, Start,
+    secret::{Passphrase, Secret},
 };
 use matrix_qr_protocol::homeserver::HomeserverAddress;
 use serde::{Deserialize, Deserializer, de::Error as _};

@@ -119,4 +119,11 @@ fn what_was_typed_before_the_question_does_not_answer_it() {
     assert!(fs::exists(&picture).unwrap());
     link.type_in("\x03");
     link.ends(3);
+
+    let args = [&["logout"], &args[1..4]].concat();
+    let mut logout = TestTerminal::open_after("y\ny\n", program, &args, (100, 40), &[]);
+    logout.until_text("[y/N]");
+    logout.type_in("n\n");
+    logout.ends(3);
+    assert!(existing.exists());
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 use tokio::task::spawn_blocking;
 
-use super::{error::StoreError, passphrase::Passphrase};
+use super::{Passphrase, error::StoreError};
 use crate::session::STORE_FILE;
 
 /// What a store holds.

@@ -2,7 +2,7 @@
 
 use matrix_sdk_crypto::encrypt_room_key_export;
 
-use super::{Encryption, error::StoreError, passphrase::Passphrase};
+use super::{Encryption, Passphrase, error::StoreError};
 
 /// Rounds of PBKDF2. The text asks for at least 100,000; Element writes as many as this. A second
 /// at most.

@@ -7,7 +7,7 @@ use matrix_sdk_crypto::store::types::{BackupDecryptionKey, CrossSigningKeyExport
 use ruma::{DeviceId, TransactionId, UserId, api::client::keys::upload_keys};
 use tokio::sync::OnceCell;
 
-use super::{Encryption, error::StoreError, passphrase::Passphrase};
+use super::{Encryption, Passphrase, error::StoreError};
 use crate::keys::{
     ALGORITHM, CrossSigningError, CrossSigningKey, KeyHolder, KeyHolderError, KeyUpload,
     VerifiedDevice,

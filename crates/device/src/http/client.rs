@@ -8,6 +8,7 @@ use url::{Host, Url};
 use super::error::HttpError;
 use super::names::{NoAddress, SystemNames, addresses};
 use super::policy::{Policy, host};
+use super::redaction::SentSecrets;
 
 /// An HTTP request with its whole body.
 pub type HttpRequest = http::Request<Vec<u8>>;
@@ -79,7 +80,7 @@ impl Http {
         self.send_within(request, Bounds::default()).await
     }
 
-    /// Sends a request within given bounds.
+    /// Sends a request within given bounds. A token or a code of it is not in the answer's texts.
     ///
     /// # Errors
     ///
@@ -89,6 +90,7 @@ impl Http {
         request: HttpRequest,
         bounds: Bounds,
     ) -> Result<HttpResponse, HttpError> {
+        let secrets = SentSecrets::of(&request);
         let mut request = reqwest::Request::try_from(request).map_err(|_| HttpError::BadRequest)?;
         let host = host(request.url());
         self.policy.check(request.url())?;
@@ -96,7 +98,9 @@ impl Http {
         *request.timeout_mut() = Some(bounds.time);
         let response = self.execute(request).await;
         let response = response.map_err(|error| unreachable(&host, error))?;
-        read(response, &host, bounds.bytes).await
+        let mut answer = read(response, &host, bounds.bytes).await?;
+        secrets.redact(&mut answer);
+        Ok(answer)
     }
 
     #[cfg(not(fuzzing))]

@@ -1,7 +1,7 @@
 //! RFC 8628, the device authorization grant: the polling for its outcome.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -17,6 +17,7 @@ use super::{
     error::OAuthError,
     exchange::{Exchanging, exchange},
     tokens::Tokens,
+    under_way::UnderWay,
 };
 use crate::http::{HttpRequest, HttpResponse};
 
@@ -77,7 +78,7 @@ async fn poll(
     let patient = Patient {
         send,
         pace: Pace::new(authorization.interval()),
-        lost: AtomicBool::new(false),
+        under_way: &authorization.under_way,
     };
     // Section 3.5: "before each new request", so before the first one, too; the library would begin
     // at once. What the other device needed to agree counts.
@@ -90,7 +91,7 @@ async fn poll(
     match answer.await.map(|answer| Tokens::read(&answer)) {
         Ok(Ok(tokens)) => TokenOutcome::Granted(tokens),
         Ok(Err(error)) => TokenOutcome::Failed(error),
-        Err(error) => outcome(error, patient.lost.into_inner()),
+        Err(error) => outcome(error, authorization.under_way.has_lost()),
     }
 }
 
@@ -102,8 +103,7 @@ type Send<'a> = dyn Fn(HttpRequest) -> Exchanging<'a> + Sync + 'a;
 struct Patient<'s, 'a> {
     send: &'s Send<'a>,
     pace: Pace,
-    /// An answer was lost, and it may have been the one with the token.
-    lost: AtomicBool,
+    under_way: &'s UnderWay,
 }
 
 impl<'c> AsyncHttpClient<'c> for Patient<'_, '_> {
@@ -123,13 +123,13 @@ impl Patient<'_, '_> {
             match (self.send)(request.clone()).await {
                 Err(error) if error.is_transient() => {
                     tracing::debug!(%error, "polling for the token: backing off");
-                    self.lost.store(true, Ordering::Relaxed);
+                    self.under_way.lose();
                     sleep(pause).await;
                     pause = (pause * 2).min(longest);
                 }
                 // The library asks again, and is told then that the codes were used.
                 Err(error) => {
-                    self.lost.store(true, Ordering::Relaxed);
+                    self.under_way.lose();
                     return Err(error);
                 }
                 answer => return answer,

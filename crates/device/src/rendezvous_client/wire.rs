@@ -5,12 +5,15 @@ use std::time::Duration;
 use matrix_qr_protocol::rendezvous::json::MAX_ANSWER_BYTES;
 use matrix_qr_protocol::rendezvous::{Request, Response};
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::error::RendezvousError;
-use crate::http::{self, Bounds, Http, HttpError, host};
+use crate::http::{self, Bounds, Http, HttpError, host, redact};
 
 /// How long one request may take that the server does not hold.
 pub(super) const QUICK: Duration = Duration::from_secs(15);
+/// What is shorter, in bytes, is a word of the API, or can be guessed.
+const SHORTEST_NAME: usize = 12;
 
 /// One exchange, without a redirect.
 pub(super) async fn exchange(
@@ -23,9 +26,19 @@ pub(super) async fn exchange(
         time,
     };
     let method = request.method.as_str();
-    let response = http.send_within(outgoing(request)?, bounds).await?;
+    let name = session_name(&request.url);
+    let mut response = http.send_within(outgoing(request)?, bounds).await?;
+    if !response.status().is_success() {
+        redact(&mut response, name.as_slice());
+    }
     tracing::trace!(method, status = response.status().as_u16(), "rendezvous");
     Ok(incoming(response))
+}
+
+/// The last part of a session's URL: who knows it can write there.
+fn session_name(url: &Url) -> Option<Zeroizing<String>> {
+    let last = url.path_segments()?.next_back()?;
+    (last.len() >= SHORTEST_NAME).then(|| Zeroizing::new(last.to_owned()))
 }
 
 /// The problem of a request that is under way.

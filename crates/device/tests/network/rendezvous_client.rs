@@ -339,6 +339,20 @@ async fn creation_survives_a_short_outage_and_reports_a_refusal() {
     assert_eq!(full.count("POST"), 1);
 }
 
+/// Who knows the name of a session can write there.
+#[tokio::test]
+async fn a_refusal_that_repeats_where_the_session_is_is_not_quoted() {
+    const NAME: &str = "3f2504e0-4f89-41d3-9a0c";
+    let body = json!({ "errcode": "M_FORBIDDEN", "error": format!("no {NAME} for you") });
+    let server = Server::start(move |_| Reply::json(403, body.clone())).await;
+    let url = server.url.join(NAME).unwrap();
+    let location = Location::Url(SessionUrl::parse(url.as_str()).unwrap());
+    let error = RendezvousClient::join(http(), location).await.unwrap_err();
+    let said = format!("{error} {error:?}");
+    assert!(said.contains("no [redacted] for you"), "{said}");
+    assert!(!said.contains(NAME), "{said}");
+}
+
 #[tokio::test]
 async fn a_homeserver_may_delegate() {
     for (hops, fine) in [(1, true), (3, true), (4, false)] {

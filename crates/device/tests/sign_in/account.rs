@@ -184,8 +184,8 @@ async fn the_device_has_a_name() {
     assert_no_new_device(&world, &end);
 }
 
-/// A device that does not show may be another account's: that is asked first.
-async fn consent_in_another_account_is_asked_about_first() {
+/// A device that does not show may be late, or another account's.
+async fn consent_in_another_account_is_named() {
     let row = Row::of("the_device_is_not_there_after_success");
     let world = TestEnv::start().await;
     let id = DeviceId::parse("DEVICE").unwrap();
@@ -200,5 +200,5 @@ each_revision![
     the_account_that_was_asked_for,
     the_account_is_not_taken,
     the_device_has_a_name,
-    consent_in_another_account_is_asked_about_first,
+    consent_in_another_account_is_named,
 ];

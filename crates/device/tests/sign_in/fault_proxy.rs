@@ -52,8 +52,18 @@ pub(crate) struct Exchange {
 
 type Judge = Box<dyn FnMut(&str) -> Fate + Send>;
 type HasEnded = Box<dyn FnMut(&str) -> bool + Send>;
-type Forger = Box<dyn FnMut(&str, Option<&str>) -> Option<Response<Body>> + Send>;
-type Change = Box<dyn FnMut(&str, &mut serde_json::Value) + Send>;
+type Forger = Box<dyn FnMut(&ServerRequest<'_>) -> Option<Response<Body>> + Send>;
+type Rewrite = Box<dyn FnMut(&ServerRequest<'_>, Bytes) -> Bytes + Send>;
+
+/// What a server is asked.
+pub(crate) struct ServerRequest<'a> {
+    /// The method and the path.
+    pub(crate) name: &'a str,
+    /// The access token of the request, if it has one.
+    pub(crate) token: Option<&'a str>,
+    #[allow(dead_code, reason = "not in no_secrets.rs")]
+    pub(crate) body: &'a [u8],
+}
 
 #[derive(Default)]
 struct Wire {
@@ -68,7 +78,7 @@ struct Wire {
     judge: Mutex<Option<Judge>>,
     has_ended: Mutex<Option<HasEnded>>,
     forger: Mutex<Option<Forger>>,
-    change: Mutex<Option<Change>>,
+    rewrite: Mutex<Option<Rewrite>>,
 }
 
 impl FaultProxy {
@@ -94,24 +104,40 @@ impl FaultProxy {
         *self.wire.has_ended.lock().unwrap() = Some(Box::new(has_ended));
     }
 
-    /// What the server is not asked for, by method and path and by the access token: the answer is
-    /// this, from now on.
+    /// What the server is not asked for: the answer is this, from now on.
     pub(crate) fn forge(
         &self,
-        forger: impl FnMut(&str, Option<&str>) -> Option<Response<Body>> + Send + 'static,
+        forger: impl FnMut(&ServerRequest<'_>) -> Option<Response<Body>> + Send + 'static,
     ) {
         *self.wire.forger.lock().unwrap() = Some(Box::new(forger));
     }
 
     /// Changes what the servers answer, by method and path, from now on. It may be null.
-    pub(crate) fn change(&self, change: impl FnMut(&str, &mut serde_json::Value) + Send + 'static) {
-        *self.wire.change.lock().unwrap() = Some(Box::new(change));
+    pub(crate) fn change(
+        &self,
+        mut change: impl FnMut(&str, &mut serde_json::Value) + Send + 'static,
+    ) {
+        self.rewrite(move |asked, answer| match serde_json::from_slice(&answer) {
+            Ok(mut json) => {
+                change(asked.name, &mut json);
+                json.to_string().into()
+            }
+            Err(_) => answer,
+        });
+    }
+
+    /// The same, by the bytes.
+    pub(crate) fn rewrite(
+        &self,
+        rewrite: impl FnMut(&ServerRequest<'_>, Bytes) -> Bytes + Send + 'static,
+    ) {
+        *self.wire.rewrite.lock().unwrap() = Some(Box::new(rewrite));
     }
 
     /// The servers are honest again.
     pub(crate) fn be_honest(&self) {
         *self.wire.forger.lock().unwrap() = None;
-        *self.wire.change.lock().unwrap() = None;
+        *self.wire.rewrite.lock().unwrap() = None;
         *self.wire.has_ended.lock().unwrap() = None;
     }
 
@@ -181,13 +207,21 @@ async fn pass_on(
     {
         return Response::builder().status(404).body(Body::empty()).unwrap();
     }
-    if let Some(forged) = wire.forged(&name, &parts.headers) {
+    let asked = ServerRequest {
+        name: &name,
+        token: access_token(&parts.headers),
+        body: &body,
+    };
+    if let Some(forged) = wire.forged(&asked) {
         return forged;
     }
     let url = target
         .join(parts.uri.path_and_query().unwrap().as_str())
         .unwrap();
-    let mut onward = wire.client.request(parts.method, url).body(body.clone());
+    let mut onward = wire
+        .client
+        .request(parts.method.clone(), url)
+        .body(body.clone());
     for (name, value) in parts
         .headers
         .iter()
@@ -208,10 +242,10 @@ async fn pass_on(
     let answer = onward.send().await.unwrap();
     let (status, headers) = (answer.status(), answer.headers().clone());
     let answer = wire.rewritten(answer.bytes().await.unwrap());
-    let answer = wire.changed(&name, answer);
+    let answer = wire.changed(&asked, answer);
     wire.seen.lock().unwrap().push(Exchange {
-        name,
-        request: body,
+        name: name.clone(),
+        request: body.clone(),
         answer: answer.clone(),
     });
     match fate {
@@ -241,19 +275,16 @@ fn access_token(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Wire {
-    fn forged(&self, name: &str, headers: &HeaderMap) -> Option<Response<Body>> {
+    fn forged(&self, asked: &ServerRequest<'_>) -> Option<Response<Body>> {
         let mut forger = self.forger.lock().unwrap();
-        forger.as_mut()?(name, access_token(headers))
+        forger.as_mut()?(asked)
     }
 
-    fn changed(&self, name: &str, answer: Bytes) -> Bytes {
-        let mut change = self.change.lock().unwrap();
-        match (change.as_mut(), serde_json::from_slice(&answer)) {
-            (Some(change), Ok(mut json)) => {
-                change(name, &mut json);
-                json.to_string().into()
-            }
-            _ => answer,
+    fn changed(&self, asked: &ServerRequest<'_>, answer: Bytes) -> Bytes {
+        let mut rewrite = self.rewrite.lock().unwrap();
+        match rewrite.as_mut() {
+            Some(rewrite) => rewrite(asked, answer),
+            None => answer,
         }
     }
 

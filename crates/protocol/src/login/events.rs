@@ -205,8 +205,10 @@ impl Ended {
     /// What becomes of the session then.
     pub(super) fn leave(&self) -> Leave {
         match self {
-            Self::Unusable(_) => Leave::Delete,
-            Self::Expired | Self::Gone => Leave::Alone,
+            // A 404 need not be the server's own: where there is a session all the same, its end
+            // tells the other device.
+            Self::Unusable(_) | Self::Gone => Leave::Delete,
+            Self::Expired => Leave::Alone,
         }
     }
 }

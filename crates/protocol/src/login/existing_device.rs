@@ -155,7 +155,8 @@ impl RoleState for ExistingDeviceState {
 fn interference() -> UserError {
     UserError::new(
         Cause::ThirdParty,
-        "a third party wrote to the rendezvous session after the secrets were sent",
+        "a proxy or a third party changed what is in the rendezvous session after the secrets \
+         were sent",
         "Only the new device can read them. If it is not signed in, start again with a new code; \
          if it happens again, use another network.",
     )

@@ -75,6 +75,14 @@ impl RoleState for NewDeviceState {
     fn needs_no_session(&self) -> bool {
         *self == Self::ExpectImported
     }
+
+    /// Nobody can say here that no secrets were sent.
+    fn tampered(&self) -> Error {
+        match self {
+            Self::ExpectSecrets => Error::TamperedWithSecrets,
+            _ => Error::Tampered,
+        }
+    }
 }
 
 fn choose(offer: Protocols) -> LoginStep<NewDeviceState> {

@@ -46,6 +46,11 @@ pub trait RoleState: Sized {
         self
     }
 
+    /// What a payload of somebody else means here.
+    fn tampered(&self) -> Error {
+        Error::Tampered
+    }
+
     /// What `m.login.failure` means here.
     fn peer_failed(&self, reason: Reason) -> Error {
         Error::Peer(reason)

@@ -422,7 +422,8 @@ fn step<S: TestRole>(node: Node<S>, input: &Input<S::Answer>, side: Side) -> Nod
 }
 
 /// "Who deletes the session": the receiver of a failure, the new device when it has the secrets,
-/// whoever finds the server of no use; and who says a last word, once it is read. After the secrets
+/// whoever finds the server of no use, or is told by it that there is no session any more; and who
+/// says a last word, once it is read. After the secrets
 /// the existing device does so to call them back, when nobody is left, or when somebody else wrote
 /// and the new device is not seen.
 fn assert_leaves_what_is_unread(
@@ -436,12 +437,12 @@ fn assert_leaves_what_is_unread(
     let nobody_reads = match input {
         Input::Message(Message::Failure(_) | Message::Declined)
         | Input::Answer(EitherAnswer::New(NewDeviceAnswer::ImportSecrets(Ok(())))) => true,
-        Input::Ended(Ended::Unusable(_)) | Input::Unsent(Ended::Unusable(_)) => true,
+        Input::Ended(ended) | Input::Unsent(ended) => *ended != Ended::Expired,
         Input::Cancel => before.secrets_sent,
         Input::Answer(EitherAnswer::Existing(ExistingDeviceAnswer::AwaitVerified(outcome))) => {
             match (outcome, &before.unsure) {
                 (VerificationOutcome::Verified, _) => false,
-                (_, Some(ended)) => matches!(ended, Ended::Unusable(_)),
+                (_, Some(ended)) => *ended != Ended::Expired,
                 (outcome, None) => *outcome == VerificationOutcome::Gone,
             }
         }

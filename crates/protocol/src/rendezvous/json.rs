@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::RendezvousApiError;
 use super::http::{AUTHORIZATION, Method, Request, Response};
 pub use super::json_body::MAX_ANSWER_BYTES;
-use super::json_body::{read, token, with_body};
+use super::json_body::{TimeLeft, read, token, with_body};
 use super::json_session::JsonSession;
 use super::session::{Api, RendezvousSession};
 use super::session_id::{ApiRoot, SessionId};
@@ -55,7 +55,8 @@ pub fn created(
     struct Body {
         id: String,
         sequence_token: String,
-        expires_in_ms: Option<u64>,
+        #[serde(default)]
+        expires_in_ms: TimeLeft,
     }
     if !matches!(response.status, 200..=299) {
         return Err(not_created(response));

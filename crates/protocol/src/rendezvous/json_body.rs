@@ -1,6 +1,8 @@
 //! The JSON objects that MSC4388's requests and answers carry.
 
-use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::error::RendezvousApiError;
@@ -10,6 +12,19 @@ use super::session_id::SequenceToken;
 /// The longest answer that is read, in bytes: room for a payload, even with each of its bytes
 /// escaped.
 pub const MAX_ANSWER_BYTES: usize = 32 << 10;
+
+/// `expires_in_ms`: "The number of milliseconds remaining until the rendezvous session expires". The
+/// text requires it, but nothing that a device sends depends on it. So what is no such number is as
+/// good as none, as with MSC4108's `Expires`.
+#[derive(Default, Deserialize)]
+#[serde(from = "Value")]
+pub(super) struct TimeLeft(pub(super) Option<Duration>);
+
+impl From<Value> for TimeLeft {
+    fn from(value: Value) -> Self {
+        Self(value.as_u64().map(Duration::from_millis))
+    }
+}
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 

@@ -10,7 +10,7 @@ use super::answer::{Received, Sent};
 use super::certainty::TokenCertainty;
 use super::error::RendezvousApiError;
 use super::http::{Method, Request, Response};
-use super::json_body::{read, token, with_body};
+use super::json_body::{TimeLeft, read, token, with_body};
 use super::payload::{Binding, MAX_PAYLOAD_BYTES, Payload};
 use super::session_id::{SequenceToken, SessionId};
 
@@ -63,7 +63,8 @@ impl JsonSession {
         struct Body {
             data: String,
             sequence_token: String,
-            expires_in_ms: Option<u64>,
+            #[serde(default)]
+            expires_in_ms: TimeLeft,
             /// Our own extension, optional for a server: the token that the payload was written
             /// against.
             #[serde(rename = "io.github.matrix-qr.previous_sequence_token")]
@@ -118,7 +119,8 @@ impl JsonSession {
         #[derive(Deserialize)]
         struct Body {
             sequence_token: String,
-            expires_in_ms: Option<u64>,
+            #[serde(default)]
+            expires_in_ms: TimeLeft,
         }
         match response.status {
             200..=299 => {
@@ -135,9 +137,9 @@ impl JsonSession {
         Request::new(Method::Delete, self.id.url())
     }
 
-    pub(super) fn adopt(&mut self, token: SequenceToken, expires_in_ms: Option<u64>) {
+    pub(super) fn adopt(&mut self, token: SequenceToken, expires_in_ms: TimeLeft) {
         self.token = Some(token);
-        self.time_left = expires_in_ms.map(Duration::from_millis);
+        self.time_left = expires_in_ms.0;
     }
 }
 

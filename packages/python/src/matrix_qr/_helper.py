@@ -234,7 +234,7 @@ class Helper(asyncio.Protocol):
 
 def _warn_of_what_is_left(method: str, answered: asyncio.Future[Any]) -> None:
     """Of an exception that comes with `CancelledError`, which is seldom looked at: a person has to
-    learn of a device that is still in the account.
+    learn of a device that may still be in the account.
     """
     why = answered.exception()
     if why is None or (isinstance(why, Cancelled) and why.device_left is None):

@@ -22,7 +22,7 @@ class MatrixQrError(Exception):
     cause: str | None
     #: What to do now.
     advice: str | None
-    #: The ID of a device that is still in the account, and has to be removed there by hand.
+    #: The ID of a device that may still be in the account: remove it there by hand.
     device_left: str | None
 
     def __init__(
@@ -42,7 +42,7 @@ class MatrixQrError(Exception):
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        left = self.device_left and f"The device {self.device_left} is still in the account."
+        left = self.device_left and f"The device {self.device_left} may still be in the account."
         return "\n".join(part for part in (self.message, left, self.advice) if part)
 
 

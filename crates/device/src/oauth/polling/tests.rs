@@ -185,6 +185,31 @@ async fn a_token_whose_answer_was_lost_is_named() {
     }
 }
 
+/// Also when it was lost before the polling was dropped and begun again.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_lost_before_the_polling_began_again_is_named() {
+    let authorization = authorization(300, 5);
+    let soon = Duration::from_secs(7);
+    let first = tokio::time::timeout(soon, play(&authorization, vec![lost()])).await;
+    assert!(first.is_err());
+    let (outcome, _) = play(&authorization, vec![error("invalid_grant")]).await;
+    assert!(
+        matches!(outcome, TokenOutcome::Failed(OAuthError::TokenLost)),
+        "{outcome:?}"
+    );
+}
+
+/// The same for a poll that was still under way.
+#[tokio::test]
+async fn a_poll_that_nobody_waited_for_may_have_brought_the_token() {
+    let under_way = UnderWay::default();
+    let never = std::future::pending();
+    let first = tokio::time::timeout(Duration::from_millis(1), under_way.run(never)).await;
+    assert!(first.is_err() && !under_way.has_lost());
+    let _ = under_way.run(async { error("invalid_grant") }).await;
+    assert!(under_way.has_lost());
+}
+
 /// A pause after a lost connection is never shorter than what the server asked for.
 #[tokio::test(start_paused = true)]
 async fn a_lost_connection_after_slow_down_keeps_the_slower_pace() {

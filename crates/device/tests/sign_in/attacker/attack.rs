@@ -241,8 +241,6 @@ const fn lasting(name: &'static str, act: Act, expect: Expect) -> Attack {
 const SERVER: &[Cause] = &[Cause::RendezvousServer];
 const THIRD: &[Cause] = &[Cause::ThirdParty];
 const EITHER: &[Cause] = &[Cause::ThirdParty, Cause::RendezvousServer];
-/// Where the new device may have signed itself out again while the existing one looks for it.
-const LOST: &[Cause] = &[Cause::RendezvousServer, Cause::Homeserver];
 const SHORT: Duration = Duration::from_secs(10);
 
 /// Every attack, in the order of the table.
@@ -278,7 +276,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     lasting(
         "every answer from then on is 10 s late",
         Answer(OnAnswer::Late(SHORT)),
-        GoodOrEnds(LOST),
+        GoodOrEnds(SERVER),
     ),
     once(
         "the request is executed twice",
@@ -434,7 +432,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     once(
         "what the answer says of the session's end is nonsense",
         Answer(OnAnswer::ExpiresNonsense),
-        GoodOrEnds(SERVER),
+        Good,
     ),
     once(
         "the answer is 200 with a network's log-in page",
@@ -457,6 +455,11 @@ pub(crate) const ATTACKS: &[Attack] = &[
         GoodOrEnds(SERVER),
     ),
     once(
+        "the answer is 400",
+        Answer(OnAnswer::Status(400)),
+        Ends(SERVER),
+    ),
+    once(
         "the answer is 401",
         Answer(OnAnswer::Status(401)),
         Ends(SERVER),
@@ -474,12 +477,17 @@ pub(crate) const ATTACKS: &[Attack] = &[
     once(
         "the answer is 404",
         Answer(OnAnswer::Status(404)),
-        GoodOrEnds(LOST),
+        GoodOrEnds(SERVER),
     ),
     lasting(
         "every answer from then on is 404",
         Answer(OnAnswer::Status(404)),
-        Ends(LOST),
+        Ends(SERVER),
+    ),
+    once(
+        "the answer is 405",
+        Answer(OnAnswer::Status(405)),
+        Ends(SERVER),
     ),
     once(
         "the answer is 409",

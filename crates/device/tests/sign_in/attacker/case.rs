@@ -283,6 +283,9 @@ impl Scene {
                 &format!("not clear: {error} {}", error.advice()),
             );
         }
+        for wrong in untrue(planned, end) {
+            must(false, &wrong);
+        }
         let stands = match &end.case.session {
             Some(session) => self.wire.stands(session).await,
             None => false,
@@ -315,7 +318,29 @@ impl CaseEnd {
 
 /// Whether this device had no reason to delete the session.
 fn is_left(error: &Error) -> bool {
-    matches!(error, Error::Gone | Error::ExpiredWithProblem(_))
+    matches!(error, Error::ExpiredWithProblem(_))
+}
+
+/// What a device says although it is not so, or does not say to the other one.
+fn untrue(planned: Option<(&'static Attack, SessionStep)>, end: &CaseEnd) -> Vec<String> {
+    let mut wrongs = Vec::new();
+    let sent = (Role::Existing, "sent m.login.secrets".to_owned());
+    if end.told.contains(&sent) {
+        let denied = |error: &&Error| error.advice().contains("No secrets were sent");
+        let denials = end.errors().filter(denied);
+        wrongs.extend(denials.map(|error| format!("secrets were sent, but {error}")));
+    }
+    // Where nothing is in the way of the end, nobody waits for the time to run out when the other
+    // one does not. One that has not joined the session leaves it: its code can be scanned again.
+    let is_late = |error: &Error| matches!(error, Error::Expired | Error::ExpiredWithProblem(_));
+    let late = end.errors().filter(|error| is_late(error)).count();
+    let is_told = |(attack, step): (&Attack, SessionStep)| {
+        !attack.lasts && step != SessionStep::Join && end.errors().count() == 2
+    };
+    if planned.is_some_and(is_told) && late == 1 {
+        wrongs.push("one of them waits until the time is up".to_owned());
+    }
+    wrongs
 }
 
 /// Two sentences, for a person.

@@ -182,7 +182,6 @@ mod creating {
             json!({ "id": "a", "sequence_token": "" }),
             json!({ "id": "a", "sequence_token": "a b" }),
             json!({ "id": "a", "sequence_token": long }),
-            json!({ "id": "a", "sequence_token": "a", "expires_in_ms": -1 }),
             json!({ "id": "a", "sequence_token": "a", "more": "x".repeat(MAX_ANSWER_BYTES) }),
         ];
         for body in bodies {
@@ -191,6 +190,34 @@ mod creating {
                 matches!(result, Err(RendezvousApiError::Malformed { .. })),
                 "{body}: {result:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_lifetime_that_makes_no_sense_is_as_good_as_none() {
+        for nonsense in [
+            "-1",
+            "1.5",
+            "1e300",
+            "18446744073709551616",
+            r#""soon""#,
+            "[1]",
+            "null",
+        ] {
+            let body = |rest: &str| {
+                let text = format!(r#"{{"sequence_token":"a","expires_in_ms":{nonsense}{rest}}}"#);
+                answer(200, &[], text)
+            };
+            let mut session = created(&api(), &body(r#","id":"a""#)).unwrap();
+            assert_eq!(session.time_left(), None, "{nonsense}");
+            let nothing_new = session.received(&body(r#","data":"""#));
+            assert!(
+                matches!(nothing_new, Ok(Received::Nothing { .. })),
+                "{nonsense}"
+            );
+            let sent = session.sent(&body(""));
+            assert!(matches!(sent, Ok(Sent::Accepted)), "{nonsense}");
+            assert_eq!(session.time_left(), None, "{nonsense}");
         }
     }
 
@@ -355,7 +382,6 @@ mod receiving {
             r#"{"data":"x","sequence_token":7}"#,
             r#"{"data":"x","sequence_token":""}"#,
             r#"{"data":"x","sequence_token":"t w o"}"#,
-            r#"{"data":"x","sequence_token":"two","expires_in_ms":"soon"}"#,
             &escaped,
         ] {
             let mut session = session();

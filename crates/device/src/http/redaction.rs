@@ -1,0 +1,189 @@
+//! What a server says must not repeat a token or a code that it was sent: a text of its answer may
+//! become part of an error, and an error is printed.
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde_json::Value;
+use url::form_urlencoded;
+use zeroize::Zeroizing;
+
+use super::client::{HttpRequest, HttpResponse};
+
+/// The fields of a form that are a token or a code (RFC 6749, 7009, 8628).
+const FIELDS: [&str; 3] = ["token", "refresh_token", "device_code"];
+/// What is shorter, in bytes, is not looked for: it would be found in words.
+const SHORTEST: usize = 8;
+/// What stands in its place.
+const REDACTED: &str = "[redacted]";
+
+/// The tokens and codes of one request.
+pub(crate) struct SentSecrets {
+    bearer: Vec<Zeroizing<String>>,
+    form: Vec<Zeroizing<String>>,
+}
+
+impl SentSecrets {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        let header = |name| request.headers().get(name)?.to_str().ok();
+        let bearer = header(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+        let is_form = header(CONTENT_TYPE) == Some("application/x-www-form-urlencoded");
+        let body = if is_form {
+            request.body().as_slice()
+        } else {
+            &[]
+        };
+        let fields = form_urlencoded::parse(body);
+        let form = fields.filter(|(name, _)| FIELDS.contains(&name.as_ref()));
+        Self {
+            bearer: looked_for(bearer.into_iter().map(str::to_owned)),
+            form: looked_for(form.map(|(_, value)| value.into_owned())),
+        }
+    }
+
+    /// Takes them out of the answer. A success may give a refresh token back that stays valid; an
+    /// access token in a header is never given back.
+    pub(crate) fn redact(&self, answer: &mut HttpResponse) {
+        redact(answer, &self.bearer);
+        if !answer.status().is_success() {
+            redact(answer, &self.form);
+        }
+    }
+}
+
+/// Takes these out of every text of an answer in JSON. One that is no JSON is not quoted.
+pub(crate) fn redact(answer: &mut HttpResponse, secrets: &[Zeroizing<String>]) {
+    // Without an escape, a text stands there as it is.
+    let body = String::from_utf8_lossy(answer.body());
+    let may_have = |secret: &Zeroizing<String>| body.contains(secret.as_str());
+    if secrets.is_empty() || !(body.contains('\\') || secrets.iter().any(may_have)) {
+        return;
+    }
+    match serde_json::from_slice(answer.body()) {
+        Ok(mut json) => {
+            if replaced(&mut json, secrets) {
+                *answer.body_mut() = json.to_string().into_bytes();
+            }
+        }
+        // Another reader may be less strict.
+        Err(_) => answer.body_mut().clear(),
+    }
+}
+
+fn looked_for(secrets: impl Iterator<Item = String>) -> Vec<Zeroizing<String>> {
+    let long = secrets.filter(|secret| secret.len() >= SHORTEST);
+    long.map(Zeroizing::new).collect()
+}
+
+/// Whether there was one.
+fn replaced(json: &mut Value, secrets: &[Zeroizing<String>]) -> bool {
+    let holds = |text: &str| secrets.iter().any(|secret| text.contains(secret.as_str()));
+    match json {
+        Value::String(text) if holds(text) => {
+            *text = secrets.iter().fold(std::mem::take(text), |text, secret| {
+                text.replace(secret.as_str(), REDACTED)
+            });
+            true
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .fold(false, |changed, item| replaced(item, secrets) | changed),
+        Value::Object(fields) => {
+            let all = fields.len();
+            fields.retain(|name, _| !holds(name));
+            let without = fields.len() < all;
+            fields
+                .values_mut()
+                .fold(without, |changed, value| replaced(value, secrets) | changed)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const TOKEN: &str = "mat_0123+456/789=";
+    /// The same, as JSON may write it.
+    const ESCAPED: &str = r"mat_0123\u002b456\/789\u003d";
+
+    fn answer(status: u16, body: &str) -> HttpResponse {
+        let answer = http::Response::builder().status(status);
+        answer.body(body.as_bytes().to_vec()).unwrap()
+    }
+
+    /// What is left of this answer.
+    fn left(secrets: &SentSecrets, status: u16, body: &str) -> String {
+        let mut answer = answer(status, body);
+        secrets.redact(&mut answer);
+        String::from_utf8(answer.into_body()).unwrap()
+    }
+
+    fn in_header(token: &str) -> SentSecrets {
+        let request = http::Request::get("https://a.example/");
+        let request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        SentSecrets::of(&request.body(Vec::new()).unwrap())
+    }
+
+    fn in_form(field: &str) -> SentSecrets {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("client_id", "a client of theirs");
+        form.append_pair(field, TOKEN);
+        let request = http::Request::post("https://a.example/");
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        SentSecrets::of(&request.body(form.finish().into_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_refusal_does_not_repeat_what_was_sent() {
+        let sent = FIELDS.map(in_form);
+        for secrets in sent.iter().chain([&in_header(TOKEN)]) {
+            for told in [TOKEN, ESCAPED] {
+                for body in [
+                    format!(r#"{{"error":"bad","error_description":"is {told} not {told}?"}}"#),
+                    format!(r#"{{"errcode":"M_{told}"}}"#),
+                    format!(r#"{{"error":{{"a":[1,"{told}"]}}}}"#),
+                    format!(r#"{{"{told}":true}}"#),
+                    // Some readers pass over a number that is none to others.
+                    format!(r#"{{"error":"{told}","a":1e999}}"#),
+                    told.to_owned(),
+                ] {
+                    let left = left(secrets, 400, &body);
+                    let text = serde_json::from_str::<Value>(&left).unwrap_or_default();
+                    assert!(!left.contains("456"), "{body}: {left}");
+                    assert!(!text.to_string().contains("456"), "{body}: {left}");
+                }
+            }
+            let said = left(
+                secrets,
+                400,
+                &format!(r#"{{"error":"no {TOKEN}","b":[1]}}"#),
+            );
+            assert_eq!(said, r#"{"b":[1],"error":"no [redacted]"}"#);
+        }
+    }
+
+    #[test]
+    fn a_success_may_give_a_refresh_token_back_and_no_access_token() {
+        let body = format!(r#"{{"refresh_token":"{TOKEN}"}}"#);
+        assert_eq!(left(&in_form("refresh_token"), 200, &body), body);
+        let said = left(&in_header(TOKEN), 200, &body);
+        assert_eq!(said, r#"{"refresh_token":"[redacted]"}"#);
+    }
+
+    #[test]
+    fn what_holds_no_secret_stays_as_it_is() {
+        for body in [
+            "",
+            "no \\ JSON",
+            r#"{"a" : 1.50,"a":"\n"}"#,
+            "{\"error\":\"client\"}",
+        ] {
+            for secrets in [in_header("client"), in_form("client_id")] {
+                assert_eq!(left(&secrets, 400, body), body);
+            }
+        }
+        let body = r#"{"a" : 1.50,"a":"\n"}"#;
+        assert_eq!(left(&in_header(TOKEN), 400, body), body);
+    }
+}
