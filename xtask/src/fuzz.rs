@@ -39,7 +39,7 @@ pub(crate) fn fuzz(arguments: &[String]) -> TaskResult {
     let targets = targets(wanted)?;
     let formatted = ["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"];
     cargo(&formatted)?;
-    let programs = build()?;
+    let programs = build(&targets)?;
     // Every input that was ever kept, before anything new is tried.
     for target in &targets {
         target.run(&programs, &["-runs=0".to_owned()], &[&target.corpus()])?;
@@ -67,16 +67,17 @@ fn targets(wanted: &[String]) -> Result<Vec<FuzzTarget>, String> {
     Ok(names.into_iter().map(FuzzTarget).collect())
 }
 
-/// All targets in one build; returns the directory with the programs. With `--target`, so that build
-/// scripts and macros are built without the flags.
-fn build() -> Result<PathBuf, String> {
+/// One build; returns the directory with the programs. With `--target`, so that build scripts and
+/// macros are built without the flags.
+fn build(targets: &[FuzzTarget]) -> Result<PathBuf, String> {
     let version = said(Command::new("rustc").arg("-vV"), "rustc -vV")?;
     let host = version
         .lines()
         .find_map(|line| line.strip_prefix("host: "))
         .ok_or("rustc -vV names no host")?;
-    let mut cargo = command(&["build", "--locked", "--bins"]);
+    let mut cargo = command(&["build", "--locked"]);
     cargo
+        .args(targets.iter().flat_map(|target| ["--bin", &target.0]))
         .args(["--manifest-path", "fuzz/Cargo.toml"])
         .args(["--target", host, "--target-dir", PLACE])
         .env("RUSTFLAGS", FLAGS);

@@ -40,8 +40,8 @@ impl Passphrase {
         (!passphrase.expose().is_empty()).then_some(Self(passphrase))
     }
 
-    #[cfg(feature = "matrix-sdk")]
-    pub(crate) fn expose(&self) -> &str {
+    /// The text itself, for whoever encrypts with it.
+    pub fn expose(&self) -> &str {
         self.0.expose()
     }
 }
