@@ -32,10 +32,10 @@ pub(crate) struct Build {
 }
 
 impl Build {
-    /// For this machine, as `cargo run --release` does.
+    /// For this machine and its tests, as `cargo run` does: it compiles in a third of the time.
     pub(crate) fn here() -> Self {
         Self {
-            profile: "release",
+            profile: "dev",
             target: None,
             environment: vec![],
         }
@@ -126,7 +126,7 @@ impl Build {
     /// Where it puts a program, from the root of the checkout.
     pub(crate) fn program(&self, name: &str) -> String {
         match &self.target {
-            None => format!("target/{}/{name}", self.profile),
+            None => format!("target/debug/{name}"),
             Some(target) => format!("target/{target}/{}/{name}", self.profile),
         }
     }

@@ -23,6 +23,8 @@ const ARTEFACTS: &str = "target/dist/artefacts";
 const INSTALLED: &str = "target/dist/installed";
 /// What a program may weigh, in bytes.
 const LARGEST_PROGRAM: u64 = 20_000_000;
+/// What a wheel may weigh, in bytes.
+const LARGEST_WHEEL: u64 = 15 * 1024 * 1024;
 /// From the command that installs to the end of a sign-in.
 const SECONDS: f64 = 10.0;
 
@@ -36,7 +38,7 @@ pub(crate) fn dist() -> TaskResult {
     for name in PROGRAMS {
         let program = build.program(name);
         flags.kept_out_of(&program)?;
-        is_small(&program)?;
+        is_small(&program, LARGEST_PROGRAM)?;
         is_for_old_systems(&program)?;
         archive_runs(name, &archive::pack(name, &build, ARTEFACTS)?)?;
     }
@@ -48,14 +50,14 @@ pub(crate) fn dist() -> TaskResult {
     run(Command::new("sh").args(["-c", &sums]), "sha256sum")
 }
 
-fn is_small(program: &str) -> TaskResult {
-    let size = fs::metadata(program).map_err(|error| format!("{program}: {error}"))?;
+fn is_small(file: &str, largest: u64) -> TaskResult {
+    let size = fs::metadata(file).map_err(|error| format!("{file}: {error}"))?;
     let size = size.len();
-    eprintln!("{program}: {size} bytes (at most {LARGEST_PROGRAM})");
-    if size <= LARGEST_PROGRAM {
+    eprintln!("{file}: {size} bytes (at most {largest})");
+    if size <= largest {
         return Ok(());
     }
-    Err(format!("{program} is too large"))
+    Err(format!("{file} is too large"))
 }
 
 /// The C library's symbols have the version in which they came.
@@ -114,6 +116,7 @@ fn debian_runs(package: &Path) -> TaskResult {
 fn wheel_runs(build: &Build) -> TaskResult {
     let tools = packages::here(Build::tools()?)?;
     let wheel = keep(&packages::wheel(&tools, build)?)?;
+    is_small(&wheel.display().to_string(), LARGEST_WHEEL)?;
     packages::empty(INSTALLED)?;
     let python = packages::here(python::environment(INSTALLED)?)?;
     let mut pip = Command::new(&python);

@@ -9,9 +9,9 @@ use std::{
 };
 
 use crate::{
-    build::{Build, GLIBC_MINOR},
+    build::{Build, GLIBC_MINOR, PROGRAMS},
     python,
-    run::{TaskResult, cargo, run, said},
+    run::{TaskResult, run, said},
     sbom,
 };
 
@@ -19,8 +19,6 @@ use crate::{
 const PLACE: &str = "target/packages";
 const PYTHON: &str = "packages/python";
 const NODE: &str = "packages/npm";
-/// What a wheel may weigh.
-const LARGEST_WHEEL: u64 = 15 * 1024 * 1024;
 
 /// The whole task.
 pub(crate) fn packages() -> TaskResult {
@@ -53,15 +51,7 @@ pub(crate) fn node() -> TaskResult {
 
 /// What the tests run, and the interop cells.
 pub(crate) fn programs() -> TaskResult {
-    cargo(&[
-        "build",
-        "--locked",
-        "--package",
-        "matrix-qr",
-        "--package",
-        "matrix-qr-rendezvous",
-        "--bins",
-    ])
+    Build::here().run(".", &PROGRAMS)
 }
 
 fn python_checks(python: &Path) -> TaskResult {
@@ -92,35 +82,25 @@ fn node_checks() -> TaskResult {
     }
 }
 
-/// Builds the wheel, checks its size, and installs it into a fresh environment. There the README's
+/// Builds the wheel, and installs it into a fresh environment. There the README's
 /// lines run.
 pub(crate) fn wheel(tools: &Path, build: &Build) -> Result<PathBuf, String> {
     let wheels = format!("{PLACE}/wheels");
     empty(&wheels)?;
     let mut maturin = build.in_environment(Command::new(tools));
-    maturin.args(["-m", "maturin", "build", "--quiet", "--locked"]);
+    maturin.args(["-m", "maturin", "build", "--quiet", "--locked", "--strip"]);
     maturin.args(["--profile", build.profile]);
     if let Some(target) = &build.target {
         maturin.args(["--zig", "--target", target]);
         maturin.args(["--compatibility", &format!("manylinux_2_{GLIBC_MINOR}")]);
     }
-    // The libraries have the features with which `cargo xtask package` has built them.
+    // The libraries have the features with which both programs were built.
     maturin.args(["--features", "matrix-qr-rendezvous/default"]);
     let sbom = sbom::write("matrix-qr")?;
     maturin.arg("--sbom-include").arg(here(&sbom)?);
     maturin.arg("--out").arg(here(&wheels)?);
     run(maturin.current_dir(PYTHON), "maturin build")?;
     let wheel = only_file(&wheels)?;
-    let size = fs::metadata(&wheel)
-        .map_err(|error| error.to_string())?
-        .len();
-    eprintln!("{}: {} KiB", wheel.display(), size / 1024);
-    if size > LARGEST_WHEEL {
-        return Err(format!(
-            "the wheel is larger than {} KiB",
-            LARGEST_WHEEL / 1024
-        ));
-    }
     let fresh = format!("{PLACE}/fresh");
     empty(&fresh)?;
     let python = here(&python::environment(&fresh)?)?;
