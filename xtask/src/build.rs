@@ -7,8 +7,7 @@ use crate::{
     run::{TaskResult, command, run, said},
 };
 
-/// The command and the server, which are always built together: with the same features, nothing
-/// is built twice.
+/// The command and the server.
 pub(crate) const PROGRAMS: [&str; 2] = ["matrix-qr", "matrix-qr-rendezvous"];
 
 /// What builds for others, from PyPI.
@@ -70,23 +69,37 @@ impl Build {
 
     /// Builds these programs in the checkout in this directory.
     pub(crate) fn run(&self, directory: &str, programs: &[&str]) -> TaskResult {
-        let mut words = vec![];
-        match &self.target {
-            None => words.push("build".to_owned()),
-            Some(target) => words.extend([
-                "zigbuild".to_owned(),
-                "--target".to_owned(),
-                format!("{target}.2.{GLIBC_MINOR}"),
-            ]),
-        }
-        words.extend(["--locked", "--bins", "--profile", self.profile].map(str::to_owned));
-        for program in programs {
-            words.extend(["--package".to_owned(), (*program).to_owned()]);
-        }
-        let words: Vec<_> = words.iter().map(String::as_str).collect();
-        let mut build = self.command(&words);
-        build.current_dir(directory);
-        run(&mut build, &format!("cargo {}", words.join(" ")))
+        programs.iter().try_for_each(|program| {
+            let mut words = match &self.target {
+                None => vec!["build".to_owned()],
+                Some(target) => {
+                    let target = format!("{target}.2.{GLIBC_MINOR}");
+                    vec!["zigbuild".to_owned(), "--target".to_owned(), target]
+                }
+            };
+            words.extend(
+                ["--locked", "--bin", program, "--profile", self.profile].map(str::to_owned),
+            );
+            words.extend(self.packages(program));
+            let words: Vec<_> = words.iter().map(String::as_str).collect();
+            let mut build = self.command(&words);
+            run(
+                build.current_dir(directory),
+                &format!("cargo {}", words.join(" ")),
+            )
+        })
+    }
+
+    /// The options that select the packages with a program. For this machine both are selected, so
+    /// that libraries have the same features for both and are not built twice. For others, a program
+    /// has only what it needs.
+    pub(crate) fn packages(&self, program: &str) -> Vec<String> {
+        let selected = match self.target {
+            None => PROGRAMS.to_vec(),
+            Some(_) => vec![program],
+        };
+        let options = selected.iter().flat_map(|name| ["--package", name]);
+        options.map(str::to_owned).collect()
     }
 
     /// Makes a Debian package of a program that was built.

@@ -68,7 +68,7 @@ fn made(build: &Build) -> TaskResult {
         }
     }
     make(PLACE)?;
-    sbom::write("matrix-qr-rendezvous")?;
+    sbom::write("matrix-qr-rendezvous", build)?;
     // With the list of what is linked.
     build.deb("matrix-qr-rendezvous", &["--variant", "release"], DEB)
 }

@@ -90,13 +90,15 @@ pub(crate) fn wheel(tools: &Path, build: &Build) -> Result<PathBuf, String> {
     let mut maturin = build.in_environment(Command::new(tools));
     maturin.args(["-m", "maturin", "build", "--quiet", "--locked", "--strip"]);
     maturin.args(["--profile", build.profile]);
-    if let Some(target) = &build.target {
-        maturin.args(["--zig", "--target", target]);
-        maturin.args(["--compatibility", &format!("manylinux_2_{GLIBC_MINOR}")]);
-    }
-    // The libraries have the features with which both programs were built.
-    maturin.args(["--features", "matrix-qr-rendezvous/default"]);
-    let sbom = sbom::write("matrix-qr")?;
+    match &build.target {
+        // The libraries have the features with which both programs were built.
+        None => maturin.args(["--features", "matrix-qr-rendezvous/default"]),
+        Some(target) => {
+            maturin.args(["--zig", "--target", target]);
+            maturin.args(["--compatibility", &format!("manylinux_2_{GLIBC_MINOR}")])
+        }
+    };
+    let sbom = sbom::write("matrix-qr", build)?;
     maturin.arg("--sbom-include").arg(here(&sbom)?);
     maturin.arg("--out").arg(here(&wheels)?);
     run(maturin.current_dir(PYTHON), "maturin build")?;

@@ -14,6 +14,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
+    build::Build,
     python,
     run::{TaskResult, output, run},
 };
@@ -33,13 +34,14 @@ struct Linked {
     licences: BTreeMap<Library, String>,
 }
 
-/// Writes the list of a program, and returns its path. Both programs are built together, so each
-/// also has what the other wants of a library.
-pub(crate) fn write(program: &str) -> Result<String, String> {
-    let packages = "tree --package matrix-qr --package matrix-qr-rendezvous --locked";
-    let options = "--edges normal,no-proc-macro --prefix depth --format |{p}|{l}";
-    let arguments: Vec<_> = packages.split(' ').chain(options.split(' ')).collect();
-    let linked = Linked::read(&output(&arguments)?)?;
+/// Writes the list of a program of this build, and returns its path.
+pub(crate) fn write(program: &str, build: &Build) -> Result<String, String> {
+    let packages = build.packages(program);
+    let options = "tree --locked --edges normal,no-proc-macro --prefix depth --format |{p}|{l}";
+    let arguments = options
+        .split(' ')
+        .chain(packages.iter().map(String::as_str));
+    let linked = Linked::read(&output(&arguments.collect::<Vec<_>>())?)?;
     let lock = fs::read_to_string("Cargo.lock").map_err(|error| format!("Cargo.lock: {error}"))?;
     let root = (program.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
     let list = list(&root, &linked, &checksums(&lock))?;

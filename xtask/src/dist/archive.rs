@@ -37,7 +37,7 @@ pub(super) fn pack(name: &str, build: &Build, to: &str) -> Result<PathBuf, Strin
     let place = format!("target/dist/{stem}");
     packages::empty(&place)?;
     copy(Path::new(&build.program(name)), &place)?;
-    copy(Path::new(&sbom::write(name)?), &place)?;
+    copy(Path::new(&sbom::write(name, build)?), &place)?;
     let own = if name == "matrix-qr" {
         &COMMAND[..]
     } else {

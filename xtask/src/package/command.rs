@@ -55,7 +55,7 @@ fn made(build: &Build) -> TaskResult {
         write(format!("{MADE}/{file}"), &script)?;
     }
     said(Command::new(program).args(["man", MADE]), "matrix-qr man")?;
-    sbom::write("matrix-qr")?;
+    sbom::write("matrix-qr", build)?;
     build.deb("matrix-qr", &[], DEB)
 }
 
