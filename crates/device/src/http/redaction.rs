@@ -1,12 +1,13 @@
 //! What a server says must not repeat a token or a code that it was sent: a text of its answer may
 //! become part of an error, and an error is printed.
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{
+    Request, Response,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
 use serde_json::Value;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
-
-use super::client::{HttpRequest, HttpResponse};
 
 /// The fields of a form that are a token or a code (RFC 6749, 7009, 8628).
 const FIELDS: [&str; 3] = ["token", "refresh_token", "device_code"];
@@ -22,7 +23,7 @@ pub(crate) struct SentSecrets {
 }
 
 impl SentSecrets {
-    pub(crate) fn of(request: &HttpRequest) -> Self {
+    pub(crate) fn of(request: &Request<Vec<u8>>) -> Self {
         let header = |name| request.headers().get(name)?.to_str().ok();
         let bearer = header(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
         let is_form = header(CONTENT_TYPE) == Some("application/x-www-form-urlencoded");
@@ -41,7 +42,7 @@ impl SentSecrets {
 
     /// Takes them out of the answer. A success may give a refresh token back that stays valid; an
     /// access token in a header is never given back.
-    pub(crate) fn redact(&self, answer: &mut HttpResponse) {
+    pub(crate) fn redact(&self, answer: &mut Response<Vec<u8>>) {
         redact(answer, &self.bearer);
         if !answer.status().is_success() {
             redact(answer, &self.form);
@@ -50,7 +51,7 @@ impl SentSecrets {
 }
 
 /// Takes these out of every text of an answer in JSON. One that is no JSON is not quoted.
-pub(crate) fn redact(answer: &mut HttpResponse, secrets: &[Zeroizing<String>]) {
+pub(crate) fn redact(answer: &mut Response<Vec<u8>>, secrets: &[Zeroizing<String>]) {
     // Without an escape, a text stands there as it is.
     let body = String::from_utf8_lossy(answer.body());
     let may_have = |secret: &Zeroizing<String>| body.contains(secret.as_str());
@@ -107,8 +108,8 @@ mod tests {
     /// The same, as JSON may write it.
     const ESCAPED: &str = r"mat_0123\u002b456\/789\u003d";
 
-    fn answer(status: u16, body: &str) -> HttpResponse {
-        let answer = http::Response::builder().status(status);
+    fn answer(status: u16, body: &str) -> Response<Vec<u8>> {
+        let answer = Response::builder().status(status);
         answer.body(body.as_bytes().to_vec()).unwrap()
     }
 
@@ -120,7 +121,7 @@ mod tests {
     }
 
     fn in_header(token: &str) -> SentSecrets {
-        let request = http::Request::get("https://a.example/");
+        let request = Request::get("https://a.example/");
         let request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         SentSecrets::of(&request.body(Vec::new()).unwrap())
     }
@@ -129,7 +130,7 @@ mod tests {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("client_id", "a client of theirs");
         form.append_pair(field, TOKEN);
-        let request = http::Request::post("https://a.example/");
+        let request = Request::post("https://a.example/");
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         SentSecrets::of(&request.body(form.finish().into_bytes()).unwrap())
     }
