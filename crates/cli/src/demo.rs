@@ -39,6 +39,7 @@ use crate::{
 };
 
 pub(crate) async fn run(args: &args::DemoArgs) -> Result<(), Failure> {
+    web::check(&args.web)?;
     let out = Printer::new(args.json);
     let cancel = Cancel::on_signals(move || out.cancelling("Cancelling."))?;
     let keyboard = Keyboard::default();

@@ -9,7 +9,7 @@ mod read;
 
 pub(crate) use self::{
     draw::{Blocks, Drawing, Ink, drawings},
-    file::{PictureFile, svg},
+    file::PictureFile,
     read::{PictureError, from_picture, is_markup},
 };
 

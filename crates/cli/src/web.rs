@@ -32,7 +32,6 @@ impl WebPage {
         let Some(listen) = args.web else {
             return Ok(None);
         };
-        check(args)?;
         let page = Page::start(PageOptions {
             listen,
             public: args.web_url.clone(),
@@ -91,7 +90,7 @@ pub(crate) fn failed(failure: &Failure) -> PageOutcome {
     }
 }
 
-/// Refuses a page that other machines reach, unless that is wanted.
+/// Refuses a page that other machines reach, unless that is wanted: before anything is started.
 pub(crate) fn check(args: &WebArgs) -> Result<(), Failure> {
     match args.web {
         Some(listen) if !listen.ip().is_loopback() && !args.web_allow_remote => Err(Failure::new(

@@ -25,11 +25,15 @@ function send(path, body, type) {
   return fetch(path, { method: "POST", headers, body });
 }
 
-async function answer(question, text) {
-  const body = JSON.stringify({ question, answer: text });
-  const response = await send("answer", body, "application/json").catch(() => null);
+// Sends it, and says if it cannot be taken from this page. Returns the status; none without an answer.
+async function post(path, body, type) {
+  const response = await send(path, body, type).catch(() => null);
   if (response?.status === 409) tell("Another page is open; answer there.");
+  return response;
 }
+
+const answer = (question, text) =>
+  post("answer", JSON.stringify({ question, answer: text }), "application/json");
 
 function listen() {
   const events = new EventSource("events");
@@ -57,7 +61,7 @@ function listen() {
 function draw(view) {
   document.querySelector("main").classList.toggle("two", view.devices.length > 1);
   while (devices.children.length < view.devices.length) {
-    devices.append(document.getElementById("device").content.cloneNode(true));
+    devices.append(copy("device", devices.children.length));
   }
   view.devices.forEach((device, n) => drawDevice(devices.children[n], device, n));
   ends = view.seconds_left === null ? null : Date.now() + view.seconds_left * 1000;
@@ -88,11 +92,27 @@ function drawDevice(section, device, n) {
     part.querySelector(".host").textContent = device.user_code.host;
     part.querySelector(".large").textContent = device.user_code.code;
   });
+  show(find(".consent"), device.consent, (part) => {
+    part.querySelector(".host").textContent = device.consent.host;
+    part.querySelector("a").textContent = part.querySelector("a").href = device.consent.link;
+  });
   ask(find(".question"), device.question, n);
   const waiting = find(".waiting");
   const text = device.question ? "" : device.waiting ?? "";
   if (waiting.textContent !== text) waiting.textContent = text;
   end(find(".outcome"), device.outcome);
+}
+
+// A template's only element. Each device has its own: its identifiers are numbered.
+function copy(template, n) {
+  const element = document.getElementById(template).content.cloneNode(true).firstElementChild;
+  for (const name of ["id", "for", "aria-describedby", "aria-labelledby"]) {
+    for (const part of [element, ...element.querySelectorAll(`[${name}]`)]) {
+      const value = part.getAttribute(name);
+      if (value) part.setAttribute(name, value.replaceAll("-N", `-${n}`));
+    }
+  }
+  return element;
 }
 
 // Fills a part when it appears, and hides it when it is not needed any more.
@@ -109,14 +129,9 @@ function ask(part, question, n) {
   part.dataset.id = id;
   part.hidden = !question;
   part.stopCamera?.();
+  const answering = document.activeElement?.closest(".question");
   if (!question) return part.replaceChildren();
-  const form = document.getElementById(question.kind).content.cloneNode(true).firstElementChild;
-  for (const element of form.querySelectorAll("[id], [for], [aria-describedby]")) {
-    for (const name of ["id", "for", "aria-describedby"]) {
-      const value = element.getAttribute(name);
-      if (value) element.setAttribute(name, value.replace("-N", `-${n}`));
-    }
-  }
+  const form = copy(question.kind, n);
   const set = (selector, text) => {
     const element = form.querySelector(selector);
     if (element) element.textContent = text ?? "";
@@ -136,6 +151,8 @@ function ask(part, question, n) {
   });
   part.replaceChildren(form);
   if (question.kind === "code") part.stopCamera = scan(form, question.id);
+  // Who answers the other device's question goes on with it.
+  if (answering && answering !== part) return;
   // Never a button: a key that is pressed too early must not agree to anything.
   (form.querySelector("input:not([type=file])") ?? form).focus();
 }
@@ -150,10 +167,11 @@ function scan(form, id) {
 
   // Whether the question is still open.
   async function picture(blob, isFrame) {
-    const response = await send(`picture?question=${id}`, blob).catch(() => null);
+    if (!isFrame) wrong.textContent = "";
+    const response = await post(`picture?question=${id}`, blob);
     if (response?.status === 200 && !isFrame) wrong.textContent = (await response.json()).why;
     if (response?.status === 413) wrong.textContent = "This picture is too large.";
-    return response?.status === 200 || response?.status === 429;
+    return ![204, 409, 410].includes(response?.status);
   }
 
   async function frames() {
@@ -188,30 +206,27 @@ function scan(form, id) {
     frames();
   });
 
-  const chosen = (files) => {
-    const file = [...(files ?? [])].find((file) => file.type.startsWith("image/"));
-    if (file) picture(file, false);
-    return Boolean(file);
-  };
-  form.querySelector("[type=file]").addEventListener("change", (event) => chosen(event.target.files));
-  const pasted = (event) => {
-    if (chosen(event.clipboardData?.files)) event.preventDefault();
-  };
-  document.addEventListener("paste", pasted);
-  form.addEventListener("dragover", (event) => {
+  // Text goes where text belongs.
+  function chosen(event, files) {
+    form.classList.remove("drop");
+    if (!files?.length) return;
+    event.preventDefault();
+    picture(files[0], false);
+  }
+  form.querySelector("[type=file]").addEventListener("change", (event) => chosen(event, event.target.files));
+  const listening = new AbortController();
+  const anywhere = (name, heard) => document.addEventListener(name, heard, { signal: listening.signal });
+  anywhere("paste", (event) => chosen(event, event.clipboardData?.files));
+  anywhere("drop", (event) => chosen(event, event.dataTransfer?.files));
+  anywhere("dragover", (event) => {
     event.preventDefault();
     form.classList.add("drop");
   });
-  form.addEventListener("dragleave", () => form.classList.remove("drop"));
-  form.addEventListener("drop", (event) => {
-    event.preventDefault();
-    form.classList.remove("drop");
-    chosen(event.dataTransfer?.files);
-  });
+  anywhere("dragleave", () => form.classList.remove("drop"));
 
   function stop() {
     done = true;
-    document.removeEventListener("paste", pasted);
+    listening.abort();
     for (const track of stream?.getTracks() ?? []) track.stop();
     stream = null;
   }
@@ -240,9 +255,10 @@ function tick() {
   time.textContent = `Time left: ${minutes}:${seconds}`;
 }
 
-cancel.addEventListener("click", () => {
+cancel.addEventListener("click", async () => {
   cancel.disabled = true;
-  send("cancel").catch(() => null);
+  const response = await post("cancel");
+  cancel.disabled = response?.status === 204;
 });
 setInterval(tick, 1000);
 listen();

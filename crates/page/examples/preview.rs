@@ -166,7 +166,7 @@ fn outcome(success: bool) -> PageOutcome {
 }
 
 /// MSC4108: MATRIX, version 2, the new device's; a key, and the session's URL.
-fn code() -> Vec<u8> {
+pub fn code() -> Vec<u8> {
     let url = b"https://rendezvous.example.org/_matrix/client/unstable/org.matrix.msc4108/rendezvous/0123456789abcdef";
     let mut code = b"MATRIX\x02\x03".to_vec();
     code.extend([9; 32]);

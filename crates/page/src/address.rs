@@ -46,12 +46,13 @@ impl Address {
             return false;
         }
         let name = host.host();
+        let listen = self.listen.ip();
         if name.eq_ignore_ascii_case("localhost") {
-            return self.listen.ip().is_loopback();
+            return listen.is_loopback() || listen.is_unspecified();
         }
         let bare = name.trim_start_matches('[').trim_end_matches(']');
         bare.parse()
-            .is_ok_and(|ip: IpAddr| self.listen.ip().is_unspecified() || ip == self.listen.ip())
+            .is_ok_and(|ip: IpAddr| listen.is_unspecified() || ip == listen)
     }
 }
 
@@ -64,4 +65,44 @@ fn is_at(public: &Url, host: &Authority) -> bool {
         .host_str()
         .is_some_and(|name| name.eq_ignore_ascii_case(host.host()))
         && public.port_or_known_default() == port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins(listen: &str, public: Option<&str>, hosts: &[&str]) -> Vec<Option<String>> {
+        let public = public.map(|url| url.parse().unwrap());
+        let address = Address::new(listen.parse().unwrap(), public);
+        let origin = |host: &&str| address.origin(&host.parse().unwrap());
+        hosts.iter().map(origin).collect()
+    }
+
+    #[test]
+    fn a_page_for_other_machines_has_any_address_but_no_name() {
+        let hosts = ["172.17.0.2:8787", "[fd00::2]:8787", "localhost:8787"];
+        let found = origins("0.0.0.0:8787", None, &hosts);
+        assert_eq!(found, hosts.map(|host| Some(format!("http://{host}"))));
+        let hosts = ["attic.example:8787", "172.17.0.2:8788", "172.17.0.2"];
+        assert_eq!(origins("0.0.0.0:8787", None, &hosts), [None, None, None]);
+    }
+
+    #[test]
+    fn a_page_at_one_address_has_that_one() {
+        let found = origins("[::1]:8787", None, &["[::1]:8787", "[::2]:8787"]);
+        assert_eq!(found, [Some("http://[::1]:8787".to_owned()), None]);
+        assert_eq!(origins("192.0.2.1:80", None, &["localhost"]), [None]);
+    }
+
+    #[test]
+    fn behind_a_proxy_its_host_has_the_origin_of_its_url() {
+        let hosts = ["Bot.example.org", "bot.example.org:443", "127.0.0.1:8787"];
+        let found = origins("127.0.0.1:8787", Some("https://bot.example.org"), &hosts);
+        let public = || Some("https://bot.example.org".to_owned());
+        let own = Some("http://127.0.0.1:8787".to_owned());
+        assert_eq!(found, [public(), public(), own]);
+        let others = ["bot.example.org:80", "example.org"];
+        let found = origins("127.0.0.1:8787", Some("https://bot.example.org"), &others);
+        assert_eq!(found, [None, None]);
+    }
 }

@@ -67,7 +67,7 @@ impl Page {
             viewer: Viewer::default(),
             is_cancelled: watch::Sender::new(false),
             read_code: options.read_code,
-            reader: Semaphore::new(1),
+            reader: Arc::new(Semaphore::new(1)),
         });
         let (stop, stopped) = oneshot::channel();
         let app = routes::router(shared.clone());

@@ -6,16 +6,16 @@ use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, U
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
-    qr::{QrCode, ShownCode, picture::byte_mode},
+    qr::{QrCode, ShownCode, picture::svg},
     revision::Role,
 };
-use qrcode::{EcLevel, render::svg};
 
 use crate::{
     questions::PageAnswer,
     shared::Shared,
     view::{
-        CodeView, DeviceView, Line, LineKind, PageOutcome, PageQuestion, QuestionView, UserCodeView,
+        CodeView, ConsentView, DeviceView, Line, LineKind, PageOutcome, PageQuestion, QuestionView,
+        UserCodeView,
     },
     words::{self, EventText},
 };
@@ -114,6 +114,7 @@ impl PagePerson {
             // What was shown for this step is not needed any more.
             device.code = None;
             device.digits = None;
+            device.consent = None;
         });
     }
 
@@ -125,7 +126,8 @@ impl PagePerson {
         let code = CodeView {
             invitation: words::invitation(self.role),
             text: code.to_base64(),
-            svg: drawing(code),
+            // Without a drawing, the text remains.
+            svg: svg(code.bytes()).unwrap_or_default(),
         };
         self.update(|device| device.code = Some(code));
         self.wait(words::WAITING);
@@ -193,14 +195,16 @@ impl Person for PagePerson {
     }
 
     async fn open_link(&self, link: &ConsentLink) -> Opening {
+        let (url, host) = (link.url.to_string(), link.host().to_owned());
         let question = PageQuestion::OpenLink {
-            link: link.url.to_string(),
-            host: link.host().to_owned(),
+            link: url.clone(),
+            host: host.clone(),
             warning: link.warning.clone(),
         };
         if !self.agrees(question).await {
             return Opening::Refused;
         }
+        self.update(|device| device.consent = Some(ConsentView { link: url, host }));
         self.wait(words::CONSENT);
         Opening::Opened
     }
@@ -238,13 +242,4 @@ fn text(answer: &PageAnswer) -> &str {
         PageAnswer::Text(text) => text.trim(),
         PageAnswer::Code(_) => "",
     }
-}
-
-/// Dark on light, with its border of four modules. Empty if no QR code can hold it: the text
-/// remains.
-fn drawing(code: &ShownCode) -> String {
-    let Ok(code) = byte_mode(code.bytes(), EcLevel::Q) else {
-        return String::new();
-    };
-    code.render::<svg::Color<'_>>().build()
 }

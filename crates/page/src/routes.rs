@@ -5,7 +5,7 @@ use std::{convert::Infallible, future::ready, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, Query, Request, State},
+    extract::{DefaultBodyLimit, FromRequest as _, Path, Query, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
     middleware::{self, Next},
     response::{
@@ -191,20 +191,29 @@ struct NoCode {
     why: String,
 }
 
-/// A picture in which there may be a code. It is never stored.
+/// A picture in which there may be a code. It is never stored. One at a time, from its first byte to
+/// the end of its thread, which does not end with the request.
 async fn picture(
     State(shared): State<Arc<Shared>>,
     Query(query): Query<PictureQuery>,
-    picture: Bytes,
+    request: Request,
 ) -> Response {
+    let Ok(turn) = shared.reader.clone().acquire_owned().await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     if !shared.questions.is_open(query.question) {
         return (StatusCode::GONE, "this is not asked any more\n").into_response();
     }
-    let Ok(_turn) = shared.reader.try_acquire() else {
-        return StatusCode::TOO_MANY_REQUESTS.into_response();
+    let picture = match Bytes::from_request(request, &()).await {
+        Ok(picture) => picture,
+        Err(refused) => return refused.into_response(),
     };
     let read_code = shared.read_code.clone();
-    match tokio::task::spawn_blocking(move || read_code(&picture)).await {
+    let read = move || {
+        let _turn = turn;
+        read_code(&picture)
+    };
+    match tokio::task::spawn_blocking(read).await {
         Ok(Ok(code)) => answered(&shared, query.question, PageAnswer::Code(Box::new(code))),
         Ok(Err(why)) => Json(NoCode { why }).into_response(),
         Err(_) => StatusCode::UNPROCESSABLE_ENTITY.into_response(),

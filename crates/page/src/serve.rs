@@ -64,3 +64,24 @@ async fn accept(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `start_paused`: all that happens without waiting has happened before the time is over.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_waits_for_a_place() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let places = Arc::new(Semaphore::new(1));
+        let _first = TcpStream::connect(address).await.unwrap();
+        let _second = TcpStream::connect(address).await.unwrap();
+        let taken = accept(&listener, &places).await.unwrap();
+        let next = accept(&listener, &places);
+        let early = tokio::time::timeout(Duration::from_secs(60), next).await;
+        assert!(early.is_err(), "there is one place");
+        drop(taken);
+        assert!(accept(&listener, &places).await.is_some());
+    }
+}

@@ -24,8 +24,8 @@ pub(crate) struct Shared {
     pub(crate) viewer: Viewer,
     pub(crate) is_cancelled: watch::Sender<bool>,
     pub(crate) read_code: Arc<ReadCode>,
-    /// One picture is read at a time.
-    pub(crate) reader: Semaphore,
+    /// One picture is received and read at a time.
+    pub(crate) reader: Arc<Semaphore>,
 }
 
 impl Shared {

@@ -31,6 +31,8 @@ pub(crate) struct DeviceView {
     /// The two digits to type on the other device.
     pub(crate) digits: Option<String>,
     pub(crate) user_code: Option<UserCodeView>,
+    /// The page that the person has agreed to open.
+    pub(crate) consent: Option<ConsentView>,
     pub(crate) question: Option<QuestionView>,
     pub(crate) outcome: Option<PageOutcome>,
 }
@@ -41,6 +43,13 @@ pub(crate) struct UserCodeView {
     /// RFC 8628, section 3.2, `user_code`.
     pub(crate) code: String,
     /// Whose page it is for.
+    pub(crate) host: String,
+}
+
+/// The consent page: once more, in case that no browser has opened it, or its tab was closed.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ConsentView {
+    pub(crate) link: String,
     pub(crate) host: String,
 }
 
@@ -131,6 +140,7 @@ impl DeviceView {
             code: None,
             digits: None,
             user_code: None,
+            consent: None,
             question: None,
             outcome: None,
         }

@@ -7,13 +7,17 @@
     clippy::indexing_slicing
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
 
 use matrix_qr_device::{ConsentLink, Opening, Person, ProgressEvent};
 use matrix_qr_page::{Page, PageOptions, PageOutcome};
-use matrix_qr_protocol::{qr::QrCode, revision::Role};
+use matrix_qr_protocol::{driver::Progress, qr::QrCode, revision::Role};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use url::Url;
 
 /// A code of the proposal's text, which says where it is from.
@@ -134,14 +138,17 @@ fn a_code() -> Vec<u8> {
     code
 }
 
-async fn page_for(roles: &[Role]) -> Page {
-    let options = PageOptions {
+fn options(roles: &[Role]) -> PageOptions {
+    PageOptions {
         listen: ([127, 0, 0, 1], 0).into(),
         public: None,
         roles: roles.to_vec(),
         read_code: Arc::new(read_code),
-    };
-    Page::start(options).await.unwrap()
+    }
+}
+
+async fn page_for(roles: &[Role]) -> Page {
+    Page::start(options(roles)).await.unwrap()
 }
 
 fn reply(question: &Value, answer: &str) -> String {
@@ -252,10 +259,8 @@ async fn another_name_for_this_address_is_refused() {
 #[tokio::test]
 async fn behind_a_proxy_the_page_has_the_proxys_name() {
     let options = PageOptions {
-        listen: ([127, 0, 0, 1], 0).into(),
         public: Some("https://bot.example.org".parse().unwrap()),
-        roles: vec![Role::New],
-        read_code: Arc::new(read_code),
+        ..options(&[Role::New])
     };
     let page = Page::start(options).await.unwrap();
     let (origin, path) = (page.url().origin(), page.url().path());
@@ -461,6 +466,94 @@ async fn a_code_is_taken_from_a_picture_or_a_text() {
         let second = second.await["devices"][0]["question"].clone();
         browser.post("answer", &token, reply(&second, "code")).await;
     });
+}
+
+/// Reading a picture takes a while; who posts many of them gets no more of that.
+#[tokio::test]
+async fn one_picture_is_read_at_a_time_even_if_nobody_waits_for_it() {
+    let (started, starts) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let may_go_on = Mutex::new(may_go_on);
+    let read_code = move |_: &[u8]| {
+        started.send(()).unwrap();
+        may_go_on.lock().unwrap().recv().unwrap();
+        Err("There is no QR code in this picture.".to_owned())
+    };
+    let page = Page::start(PageOptions {
+        read_code: Arc::new(read_code),
+        ..options(&[Role::Existing])
+    })
+    .await
+    .unwrap();
+    let person = page.person(Role::Existing).unwrap();
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let scanning = tokio::spawn(async move { person.scan().await });
+    let question = open.question("code").await;
+    let path = format!("picture?question={}", question["id"]);
+    let post = || {
+        let request = browser.ask(Method::POST, &path).header("x-page", &token);
+        request.body("a frame").send()
+    };
+    // The first one's request is given up while it is being read.
+    let first = tokio::spawn(post());
+    let (_, starts) = tokio::task::spawn_blocking(|| (starts.recv(), starts))
+        .await
+        .unwrap();
+    first.abort();
+    let second = tokio::spawn(post());
+    // It has arrived: the answers to what was asked after it are there.
+    for _ in 0..5 {
+        assert_eq!(browser.get("").await.status(), 200);
+    }
+    assert_eq!(starts.try_recv(), Err(mpsc::TryRecvError::Empty));
+    go_on.send(()).unwrap();
+    go_on.send(()).unwrap();
+    assert_eq!(second.await.unwrap().unwrap().status(), 200);
+    assert_eq!(starts.try_recv(), Ok(()));
+    scanning.abort();
+}
+
+/// `start_paused`: ten seconds pass in no time.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_finish_a_request_is_disconnected() {
+    let page = page_for(&[Role::New]).await;
+    let address = ("127.0.0.1", page.url().port().unwrap());
+    let mut slow = tokio::net::TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nHost:").await.unwrap();
+    let mut said = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(60), slow.read_to_end(&mut said));
+    ended.await.expect("the connection stays open").unwrap();
+    assert_eq!(String::from_utf8_lossy(&said), "");
+}
+
+/// In case that no browser has opened it, or its tab was closed.
+#[tokio::test]
+async fn the_link_stays_until_the_sign_in_goes_on() {
+    let link = ConsentLink {
+        url: "https://auth.example.org/link?code=1".parse().unwrap(),
+        warning: None,
+    };
+    let page = page_for(&[Role::Existing]).await;
+    let person = page.person(Role::Existing).unwrap();
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let (opening, ()) = tokio::join!(person.open_link(&link), async {
+        let question = open.question("open_link").await;
+        browser
+            .post("answer", &token, reply(&question, "yes"))
+            .await;
+    });
+    assert_eq!(opening, Opening::Opened);
+    let agreed = open.until(|view| view["devices"][0]["consent"].is_object());
+    let shown = agreed.await["devices"][0]["consent"].clone();
+    let expected = json!({ "link": link.url.as_str(), "host": "auth.example.org" });
+    assert_eq!(shown, expected);
+    person.tell(ProgressEvent::Progress(Progress::Confirmed));
+    open.until(|view| view["devices"][0]["consent"].is_null())
+        .await;
 }
 
 #[tokio::test]

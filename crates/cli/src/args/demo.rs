@@ -1,6 +1,6 @@
 //! `demo`
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use matrix_qr_device::Showing;
 
 use super::{
@@ -9,10 +9,11 @@ use super::{
 };
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("no_terminal").args(["auto", "web"]))]
 pub(crate) struct DemoArgs {
     /// Act as the user, too: confirm whose the new device is, type the digits, and agree to the
     /// sign-in
-    #[arg(long, conflicts_with = "web")]
+    #[arg(long)]
     pub(crate) auto: bool,
 
     /// How many seconds the simulated user takes for each of these steps
@@ -45,7 +46,7 @@ pub(crate) struct DemoArgs {
     pub(crate) web: WebArgs,
 
     /// Print one JSON object per line on standard output: events, and a summary at the end
-    #[arg(long, requires = "auto")]
+    #[arg(long, requires = "no_terminal")]
     pub(crate) json: bool,
 }
 

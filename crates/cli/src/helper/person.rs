@@ -6,7 +6,12 @@ use std::{
 };
 
 use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, UserId};
-use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, qr::ShownCode};
+use matrix_qr_protocol::{
+    channel::CheckCode,
+    driver::Progress,
+    error::Error,
+    qr::{ShownCode, picture::svg},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -14,7 +19,7 @@ use super::{
     caller::{OpenRequest, RemoteCaller},
     errors::{NoAnswer, RpcError},
 };
-use crate::{cancel::Cancel, progress, qr_picture::svg};
+use crate::{cancel::Cancel, progress};
 
 /// The person at the caller. A question that is not answered as it should be cancels the sign-in.
 pub(super) struct RemotePerson {

@@ -6,7 +6,8 @@ use std::{
 };
 
 use image::{ExtendedColorType, ImageEncoder as _, Luma, codecs::png::PngEncoder};
-use qrcode::{EcLevel, render::svg};
+use matrix_qr_protocol::qr::picture::svg;
+use qrcode::EcLevel;
 
 use super::code::{QUIET_ZONE, code};
 use crate::{
@@ -50,7 +51,7 @@ impl PictureFile {
     pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<Self, Failure> {
         let picture = match format(path)? {
             PictureFormat::Png => png(bytes),
-            PictureFormat::Svg => svg(bytes).map(String::into_bytes),
+            PictureFormat::Svg => svg(bytes).ok().map(String::into_bytes),
         };
         let picture = picture.ok_or_else(|| {
             Failure::here(
@@ -125,13 +126,4 @@ pub(super) fn png(bytes: &[u8]) -> Option<Vec<u8>> {
         )
         .ok()?;
     Some(png)
-}
-
-pub(crate) fn svg(bytes: &[u8]) -> Option<String> {
-    let code = code(bytes, EcLevel::Q).ok()?;
-    Some(
-        code.render::<svg::Color<'_>>()
-            .module_dimensions(MODULE, MODULE)
-            .build(),
-    )
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, imageops};
+use matrix_qr_protocol::qr::picture::svg;
 
 mod photograph;
 

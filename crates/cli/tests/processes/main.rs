@@ -12,6 +12,7 @@ mod account_choice;
 mod command_line;
 mod consent_link;
 mod own_device;
+mod page;
 mod passphrase;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]

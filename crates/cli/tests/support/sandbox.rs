@@ -161,7 +161,7 @@ pub(crate) fn decide(link: &str, action: &str) {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
-fn http(host: &str, request: &str) -> String {
+pub(crate) fn http(host: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(host).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();

@@ -6,13 +6,12 @@ use std::{path::Path, sync::Arc};
 use matrix_qr_device::Person as _;
 use matrix_qr_page::{Page, PageOptions};
 use matrix_qr_protocol::revision::Role;
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     people::{Eyes, browser, turn},
     preview::{STATES, roles, show},
-    webdriver::{Chromium, ELEMENT},
+    webdriver::Chromium,
 };
 
 const AXE: &str = concat!(
@@ -24,14 +23,33 @@ const AXE: &str = concat!(
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
 
-async fn page(state: &'static str) -> Page {
+/// A page without a sign-in.
+pub(crate) async fn page_for(roles: &[Role]) -> Page {
     let options = PageOptions {
         listen: ([127, 0, 0, 1], 0).into(),
         public: None,
-        roles: roles(state),
+        roles: roles.to_vec(),
         read_code: Arc::new(|_| Err("There is no QR code in this picture.".to_owned())),
     };
     Page::start(options).await.unwrap()
+}
+
+/// The accessibility checker, a script.
+pub(crate) fn axe() -> String {
+    std::fs::read_to_string(AXE).unwrap_or_else(|error| {
+        let directory = Path::new(AXE).ancestors().nth(3).unwrap();
+        panic!("{AXE}: {error}; npm ci --prefix {}", directory.display())
+    })
+}
+
+/// Nothing is found at any width in either theme.
+pub(crate) async fn check(browser: &Chromium, state: &str) {
+    for width in [360, 768, 1280] {
+        for theme in ["light", "dark"] {
+            let found = findings(browser, width, theme).await;
+            assert_eq!(found, json!([]), "{state}, {width} px, {theme}");
+        }
+    }
 }
 
 /// What axe-core finds, and whether the page is wider than its window.
@@ -59,17 +77,34 @@ async fn findings(browser: &Chromium, width: u32, theme: &str) -> Value {
         .await
 }
 
+/// Answers where the answer is shown, too: wrong ones, and the link that was agreed to.
+async fn answer(browser: &Chromium, state: &str) -> bool {
+    let shown = match state {
+        "scan" | "homeserver" => {
+            browser.type_into(".question [name=answer]", "x").await;
+            browser.press(":not([type=button])").await;
+            ".wrong:not(:empty)"
+        }
+        "open-link" => {
+            browser.press("[value=yes]").await;
+            ".consent:not([hidden])"
+        }
+        _ => return false,
+    };
+    browser
+        .until(&format!("document.querySelector('{shown}')"))
+        .await;
+    true
+}
+
 #[tokio::test]
 #[ignore = "needs chromium, chromedriver and axe-core: cargo xtask test"]
 async fn no_state_of_the_page_shuts_anybody_out() {
     let _turn = turn().await;
-    let axe = std::fs::read_to_string(AXE).unwrap_or_else(|error| {
-        let directory = Path::new(AXE).ancestors().nth(3).unwrap();
-        panic!("{AXE}: {error}; npm ci --prefix {}", directory.display())
-    });
+    let axe = axe();
     let browser = browser("about:blank", Eyes::None).await;
     for state in STATES {
-        let page = page(state).await;
+        let page = page_for(&roles(state)).await;
         let people: Vec<_> = roles(state)
             .into_iter()
             .map(|role| page.person(role).unwrap())
@@ -78,14 +113,9 @@ async fn no_state_of_the_page_shuts_anybody_out() {
             browser.go(page.url().as_str()).await;
             browser.until("document.querySelector('.device')").await;
             browser.run(&axe).await;
-            for (width, theme) in [
-                (360, "light"),
-                (360, "dark"),
-                (1280, "light"),
-                (1280, "dark"),
-            ] {
-                let found = findings(&browser, width, theme).await;
-                assert_eq!(found, json!([]), "{state}, {width} px, {theme}");
+            check(&browser, state).await;
+            if answer(&browser, state).await {
+                check(&browser, &format!("{state}, answered")).await;
             }
         };
         tokio::select! {
@@ -97,20 +127,6 @@ async fn no_state_of_the_page_shuts_anybody_out() {
 }
 
 impl Chromium {
-    async fn devtools(&self, command: &str, params: Value) {
-        let body = json!({ "cmd": command, "params": params });
-        self.call(Method::POST, "/goog/cdp/execute", &body).await;
-    }
-
-    async fn key(&self, key: &str) {
-        let focused = self
-            .call(Method::GET, "/element/active", &Value::Null)
-            .await;
-        let path = format!("/element/{}/value", focused[ELEMENT].as_str().unwrap());
-        self.call(Method::POST, &path, &json!({ "text": key }))
-            .await;
-    }
-
     /// Presses Tab until this has the focus.
     async fn tab_to(&self, css: &str) {
         for _ in 0..20 {
@@ -129,7 +145,7 @@ impl Chromium {
 async fn the_keyboard_is_enough() {
     let _turn = turn().await;
     let browser = browser("about:blank", Eyes::None).await;
-    let page = page("check-code").await;
+    let page = page_for(&[Role::Existing]).await;
     let person = page.person(Role::Existing).unwrap();
     browser.go(page.url().as_str()).await;
     let user = matrix_qr_device::UserId::parse("@alice:example.org").unwrap();

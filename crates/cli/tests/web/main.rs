@@ -1,6 +1,6 @@
 //! `--web` in a real headless Chromium: the person at a page of each device.
 //!
-//! `#[ignore]`: it needs Debian's `chromium` and `chromium-driver`. `cargo xtask test` runs it, and
+//! `#[ignore]`: it needs Debian's `chromium` and `chromium-driver`, some of it `nginx`, too. `cargo xtask test` runs it, and
 //! reports what to install.
 #![allow(
     missing_docs,
@@ -12,6 +12,12 @@
 
 mod accessibility;
 mod camera;
+#[path = "../../../rendezvous/tests/conformance/certificates.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod certificates;
+mod demo;
+mod meeting;
+mod other_pages;
 mod people;
 #[path = "../../../page/examples/preview.rs"]
 #[allow(
@@ -20,6 +26,11 @@ mod people;
     reason = "an example, which is a program, too"
 )]
 mod preview;
+mod proxy;
+#[path = "../../../rendezvous/tests/proxies/program.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod proxy_program;
+mod screen_reader;
 mod sign_ins;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     support::{command::RunningCommand, sandbox::SandboxProcess},
-    webdriver::Chromium,
+    webdriver::{Chromium, ELEMENT},
 };
 
 /// Two sign-ins at a time, each with two browsers: more of them make each other late.
@@ -44,8 +44,14 @@ impl WebDevice {
 
 /// A browser at this page.
 pub(crate) async fn browser(url: &str, eyes: Eyes<'_>) -> Chromium {
+    browser_with(&[], url, eyes).await
+}
+
+/// With these arguments of Chromium.
+pub(crate) async fn browser_with(arguments: &[&str], url: &str, eyes: Eyes<'_>) -> Chromium {
     let film;
-    let mut arguments = vec!["--use-fake-ui-for-media-stream"];
+    let mut arguments = arguments.to_vec();
+    arguments.push("--use-fake-ui-for-media-stream");
     if let Eyes::Camera(path) = eyes {
         film = format!("--use-file-for-fake-video-capture={}", path.display());
         arguments.extend(["--use-fake-device-for-media-stream", &film]);
@@ -99,5 +105,67 @@ impl Chromium {
     pub(crate) async fn types_digits(&self, digits: &str) {
         self.type_into(".question input", digits).await;
         self.press("").await;
+    }
+
+    pub(crate) async fn devtools(&self, command: &str, params: Value) {
+        let body = json!({ "cmd": command, "params": params });
+        self.call(Method::POST, "/goog/cdp/execute", &body).await;
+    }
+
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height });
+        self.call(Method::POST, "/window/rect", &size).await;
+    }
+
+    /// Types this where the focus is.
+    pub(crate) async fn key(&self, key: &str) {
+        let path = format!("{}/value", self.focused().await);
+        self.call(Method::POST, &path, &json!({ "text": key }))
+            .await;
+    }
+
+    /// The path of the element that has the focus.
+    pub(crate) async fn focused(&self) -> String {
+        let active = "/element/active";
+        let focused = self.call(Method::GET, active, &Value::Null).await;
+        format!("/element/{}", focused[ELEMENT].as_str().unwrap())
+    }
+
+    /// The tab that is shown.
+    pub(crate) async fn tab(&self) -> Value {
+        self.call(Method::GET, "/window", &Value::Null).await
+    }
+
+    /// Opens another one, and shows it.
+    pub(crate) async fn open_tab(&self) {
+        let kind = json!({ "type": "tab" });
+        let tab = self.call(Method::POST, "/window/new", &kind).await;
+        self.show_tab(&tab["handle"]).await;
+    }
+
+    pub(crate) async fn show_tab(&self, tab: &Value) {
+        self.call(Method::POST, "/window", &json!({ "handle": tab }))
+            .await;
+    }
+
+    /// Closes the tab that is shown, and shows this one.
+    pub(crate) async fn close_tab(&self, next: &Value) {
+        self.call(Method::DELETE, "/window", &Value::Null).await;
+        self.show_tab(next).await;
+    }
+
+    /// Shows the tab that the page in this one has opened, as soon as it is there.
+    pub(crate) async fn follow(&self, opener: &Value) {
+        for _ in 0..300 {
+            let tabs = self
+                .call(Method::GET, "/window/handles", &Value::Null)
+                .await;
+            let opened = tabs.as_array().unwrap().iter().find(|tab| *tab != opener);
+            if let Some(opened) = opened {
+                return self.show_tab(opened).await;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no tab was opened");
     }
 }

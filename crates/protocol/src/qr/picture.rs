@@ -1,6 +1,11 @@
-//! Bytes as a QR code, and a QR code as text for a terminal.
+//! Bytes as a QR code; a QR code as a drawing, and as text for a terminal.
 
-use qrcode::{EcLevel, QrCode, Version, bits::Bits, render::unicode::Dense1x2, types::QrError};
+use qrcode::{
+    EcLevel, QrCode, Version,
+    bits::Bits,
+    render::{svg, unicode::Dense1x2},
+    types::QrError,
+};
 
 use super::ShownCode;
 
@@ -20,6 +25,17 @@ pub fn byte_mode(bytes: &[u8], level: EcLevel) -> Result<QrCode, QrError> {
         .find_map(|version| fits(version).ok())
         .ok_or(QrError::DataTooLong)?;
     QrCode::with_bits(bits, level)
+}
+
+/// The bytes as an SVG drawing with error correction at level Q: dark on light, 8 pixels for each
+/// module, with the border of four modules.
+///
+/// # Errors
+/// As for [`byte_mode`], at level Q.
+pub fn svg(bytes: &[u8]) -> Result<String, QrError> {
+    let code = byte_mode(bytes, EcLevel::Q)?;
+    let mut drawing = code.render::<svg::Color<'_>>();
+    Ok(drawing.module_dimensions(8, 8).build())
 }
 
 impl ShownCode {
