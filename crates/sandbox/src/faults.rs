@@ -12,5 +12,5 @@ mod table;
 pub(crate) use self::active::ExchangeOutcome;
 pub use self::{
     active::Faults,
-    table::{Fault, KnownFault, UnknownFault},
+    table::{Fault, KnownFault, LateServer, UnknownFault},
 };
