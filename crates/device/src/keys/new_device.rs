@@ -81,8 +81,11 @@ pub(crate) async fn take_secrets_after<K: KeyHolder>(
     let early = early.and_then(|early| checked(early.published, user_id, &secrets).ok());
     let ((mut published, identity), backup, accepted) = match early {
         Some((_, identity)) => {
-            let (accepted, account) =
-                tokio::join!(publish(&identity), AccountLookup::of(homeserver, user_id));
+            let upload = keys.device_keys(user_id, device_id).await?;
+            let (accepted, account) = tokio::join!(
+                publish_signed(session, upload, &identity, self_signing),
+                AccountLookup::of(homeserver, user_id)
+            );
             let accepted = accepted?;
             let checked = checked(account.published, user_id, &secrets)?;
             (checked, account.backup, accepted)
@@ -90,7 +93,8 @@ pub(crate) async fn take_secrets_after<K: KeyHolder>(
         None => {
             let account = AccountLookup::of(homeserver, user_id).await;
             let checked = checked(account.published, user_id, &secrets)?;
-            let accepted = publish(&checked.1).await?;
+            let upload = keys.device_keys(user_id, device_id).await?;
+            let accepted = publish_signed(session, upload, &checked.1, self_signing).await?;
             (checked, account.backup, accepted)
         }
     };

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     client_server_api::Homeserver,
     consent_link::{AccountServers, ConsentLink},
+    device_name::DeviceName,
     host::HostAdapter,
     http::Http,
     keys::{AccountLookup, Imported, KeyHolder, UnpublishedDevice, take_secrets_after},
@@ -186,11 +187,15 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         Ok(who.user_id)
     }
 
-    /// Asks early what the secrets are to be compared with.
+    /// Asks early what the secrets are to be compared with. And names the device.
     fn look_up(&self, grant: &GrantedTokens, user_id: &UserId) {
         let (homeserver, user_id) = (self.homeserver(grant), user_id.to_owned());
-        self.account()
-            .spawn(async move { AccountLookup::of(&homeserver, &user_id).await });
+        let (device_id, name) = (grant.asked.device_id.clone(), self.options.name.clone());
+        self.account().spawn(async move {
+            let account = AccountLookup::of(&homeserver, &user_id);
+            let (account, ()) = tokio::join!(account, set_name(&homeserver, &device_id, &name));
+            account
+        });
     }
 
     fn account(&self) -> MutexGuard<'_, JoinSet<AccountLookup>> {
@@ -223,21 +228,10 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
             let taken = take_secrets_after(&keys, session, secrets, early).await;
             taken.map_err(not_imported)
         };
-        let (imported, ()) =
-            tokio::join!(self.import.run(import), self.name_itself(&account.grant));
-        let imported = imported?;
+        let imported = self.import.run(import).await?;
         self.person.tell(ProgressEvent::KeysUploaded);
         self.person.tell(ProgressEvent::Backup(&imported.backup));
         self.store(account, imported)
-    }
-
-    /// Optional: the server may already have named the device, or may let nobody name one. Then
-    /// that name stays.
-    async fn name_itself(&self, grant: &GrantedTokens) {
-        let (homeserver, device_id) = (self.homeserver(grant), &grant.asked.device_id);
-        if let Err(error) = homeserver.name_device(device_id, &self.options.name).await {
-            tracing::info!(%error, "the homeserver did not accept the device's name");
-        }
     }
 
     fn store(&self, account: Arc<AcceptedAccount>, imported: Imported) -> Result<(), NotImported> {
@@ -253,6 +247,14 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         };
         self.advance(SignInProgress::SignedIn(account, Box::new(signed_in)));
         Ok(())
+    }
+}
+
+/// Optional: the server may already have named the device, or may let nobody name one. Then that
+/// name stays.
+async fn set_name(homeserver: &Homeserver, device_id: &ruma::DeviceId, name: &DeviceName) {
+    if let Err(error) = homeserver.name_device(device_id, name).await {
+        tracing::info!(%error, "the homeserver did not accept the device's name");
     }
 }
 
