@@ -18,7 +18,7 @@ use super::{
 use crate::client_server_api::{Homeserver, HomeserverError};
 
 /// How long [`await_verified`] waits before it looks: the new device needs a moment to sign itself.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// How long it waits at most between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// How long the homeserver may take to say whether it has a device that may be verified.
@@ -110,7 +110,7 @@ fn exported(
 
 /// Waits until a device of the account is published with a valid signature of the self-signing key
 /// that is held here, and is in the list of devices at the same moment, for at most this time. Looks
-/// after 50 ms at first, and five times a second at last; an answer that cannot be had is asked for
+/// after 100 ms at first, and five times a second at last; an answer that cannot be had is asked for
 /// again, unless this device's own session has ended. A device that was revoked is gone, even if it
 /// was verified a moment ago.
 pub async fn await_verified(
