@@ -136,7 +136,7 @@ async fn published(world: &TestEnv) -> get_keys::v3::Response {
 async fn not_offered(fault: Fault, row: &str) {
     let world = TestEnv::start().await;
     world.sandbox.faults().set(fault);
-    for shown_by in BOTH {
+    for shown_by in [Role::Existing, Role::New] {
         let end = world.sign_in(&plan(shown_by)).await;
         let error = match shown_by {
             Role::New => end.new.as_ref().unwrap_err(),
