@@ -8,7 +8,7 @@ use std::{
 use axum::http::Method;
 use tokio::sync::watch;
 
-use super::table::{Fault, LateServer};
+use super::{late_server::LateServer, table::Fault};
 
 /// The faults that are set now.
 #[derive(Debug, Default)]

@@ -62,7 +62,7 @@ pub(super) mod milliseconds {
 
 /// Which server is meant.
 pub(super) mod server {
-    use super::super::table::LateServer;
+    use super::super::late_server::LateServer;
 
     pub(crate) const SYNTAX: &str = "SERVER";
 

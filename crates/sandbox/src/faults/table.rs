@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use axum::http::Method;
 
+use super::late_server::LateServer;
 use super::parameter::{count, method, milliseconds, ordinal, server};
 
 /// Which part of the sandbox misbehaves.
@@ -19,38 +20,6 @@ enum Part {
     Rendezvous,
     /// All of them.
     Every,
-}
-
-/// Whose answers are late.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LateServer {
-    /// All three servers.
-    All,
-    /// The homeserver.
-    Homeserver,
-    /// The authorization server.
-    Authorization,
-    /// The rendezvous service.
-    Rendezvous,
-}
-
-impl LateServer {
-    pub(super) const EACH: [Self; 4] = [
-        Self::All,
-        Self::Homeserver,
-        Self::Authorization,
-        Self::Rendezvous,
-    ];
-
-    /// The name: `all`, `homeserver`, `authorization`, `rendezvous`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Homeserver => "homeserver",
-            Self::Authorization => "authorization",
-            Self::Rendezvous => "rendezvous",
-        }
-    }
 }
 
 /// Defines [`Fault`] and all code that must know every variant.
