@@ -16,6 +16,7 @@
 //! | `redis` | rows: the exchange over Redis |
 //! | `instances` | rows: two instances over one Redis, with every history checked |
 //! | `sign_in` | rows: the requests and the time of a whole sign-in |
+//! | `round_trips` | rows: how many answers a sign-in waits for, one after the other |
 //! | `report` | prints rows |
 //! | `rounds` | lets servers run in turn, and compares their results |
 //! | `load` | puts a load on a server |
@@ -67,6 +68,7 @@ mod rates;
 mod redis;
 mod report;
 mod requests;
+mod round_trips;
 mod rounds;
 mod server;
 mod sign_in;
@@ -139,6 +141,7 @@ fn rows(group: RowGroup) -> &'static [&'static str] {
         RowGroup::Redis => &redis::ROWS,
         RowGroup::Instances => &instances::ROWS,
         RowGroup::SignIn => &sign_in::ROWS,
+        RowGroup::RoundTrips => &round_trips::ROWS,
     }
 }
 
@@ -157,6 +160,7 @@ async fn run(
         RowGroup::Redis => redis::measure(options, report).await,
         RowGroup::Instances => instances::measure(options, report).await,
         RowGroup::SignIn => sign_in::measure(options, report).await,
+        RowGroup::RoundTrips => round_trips::measure(options, report).await,
     }
 }
 

@@ -73,6 +73,8 @@ pub(crate) enum RowGroup {
     Instances,
     /// A whole sign-in: its requests, and its time.
     SignIn,
+    /// A whole sign-in with late answers: how many come one after the other.
+    RoundTrips,
 }
 
 impl BenchOptions {

@@ -23,7 +23,10 @@ use matrix_qr_protocol::{
     error::ToUserError,
     harmless,
     homeserver::HomeserverAddress,
-    login::message::{CrossSigning, SecretKey},
+    login::{
+        VerificationOutcome,
+        message::{CrossSigning, SecretKey},
+    },
 };
 use tokio::time::timeout;
 use url::Url;
@@ -305,7 +308,9 @@ async fn keys() {
     });
     let user = OwnedUserId::try_from("@alice:example.org").expect("a user ID");
     let minute = Duration::from_secs(60);
-    assert!(!await_verified(&homeserver(), &user, &held, "ABCDEFGHIJ".into(), minute).await);
+    let device: &DeviceId = "ABCDEFGHIJ".into();
+    let outcome = await_verified(&homeserver(), &user, &held, device, minute).await;
+    assert_ne!(outcome, VerificationOutcome::Verified);
 }
 
 async fn run(call: u8, wire: &RefCell<Wire>) {

@@ -18,7 +18,7 @@ use matrix_qr_device::{
 };
 use matrix_qr_page::PageOutcome;
 use matrix_qr_protocol::{error::Error, homeserver::HomeserverAddress, qr::QrCode, revision::Role};
-use matrix_qr_sandbox::Options;
+use matrix_qr_sandbox::{Fault, Options};
 use tokio::sync::oneshot;
 
 use self::{
@@ -55,7 +55,7 @@ pub(crate) async fn run(args: &args::DemoArgs) -> Result<(), Failure> {
             PlayedBy::User(&keyboard)
         };
         let context = DemoContext::new(TwoColumnView::new(out), cancel.clone(), person);
-        let report = perform(path, &context).await?;
+        let report = perform(path, &args.misbehave, &context).await?;
         report.report(out);
         report.verdict()?;
     }
@@ -72,7 +72,7 @@ async fn at_page(page: WebPage, args: &args::DemoArgs, cancel: &Cancel) -> Resul
         revision: args.revision,
         dialect: args.dialect,
     };
-    let report = perform(path, &context).await;
+    let report = perform(path, &args.misbehave, &context).await;
     let ended = report.and_then(|report| {
         report.report(out);
         report.verdict()
@@ -111,11 +111,19 @@ fn paths(args: &args::DemoArgs) -> Vec<DemoPath> {
         .collect()
 }
 
-async fn perform(path: DemoPath, context: &DemoContext<'_>) -> Result<DemoReport, Failure> {
+async fn perform(
+    path: DemoPath,
+    faults: &[Fault],
+    context: &DemoContext<'_>,
+) -> Result<DemoReport, Failure> {
     let began = Instant::now();
     let directory = temporary_directory()?;
     let account =
         DemoAccount::start(Options::default(), &directory.path().join("existing")).await?;
+    let misbehaves = account.sandbox.faults();
+    faults
+        .iter()
+        .for_each(|fault| misbehaves.set(fault.clone()));
     context.mark("servers and account");
     context.view.open(path.shown_by, &account.sandbox.user_id());
     let options = SignInOptions {
@@ -133,6 +141,7 @@ async fn perform(path: DemoPath, context: &DemoContext<'_>) -> Result<DemoReport
         never = consent::person(context, &account.sandbox) => match never {},
     };
     context.mark("verified");
+    misbehaves.clear();
     let report = report::collect(&account, &options, &signed_in, &granted).await?;
     context.mark("old messages");
     account.sandbox.stop().await;

@@ -1,5 +1,7 @@
 //! `link`: this device signs in another one.
 
+use std::path::Path;
+
 use matrix_qr_device::{
     Device, Facts, GrantOptions, Granted, OwnDevice, RendezvousAt, Start, encryption::Encryption,
 };
@@ -84,9 +86,9 @@ async fn start(
     facts: &Facts,
     person: &TerminalPerson,
 ) -> Result<Start, Failure> {
-    if args.exchange.scan.is_some() {
-        // "Secret sharing": a device without the account's keys says so before it reads a code.
-        // `grant` checks this first, too.
+    if args.exchange.scan.as_deref() == Some(Path::new("-")) {
+        // "Secret sharing": a device without the account's keys says so before a person gives it a
+        // code. A code in a file is read at once: `grant` checks this first, too.
         let checked = device.check_cross_signing().await;
         checked.map_err(Failure::not_ready)?;
     }

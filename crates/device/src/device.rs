@@ -79,8 +79,11 @@ impl<K: KeyHolder> Device<K> {
     ///
     /// The session has ended, or see [`crate::keys::CrossSigningError`].
     pub async fn check_cross_signing(&self) -> Result<(), UserError> {
-        self.stay_signed_in().await?;
-        check_cross_signing(&self.keys, self.homeserver(), &self.user_id).await?;
+        // Both at the same time. A session that has ended is why the other one failed.
+        let ((), checked) = tokio::try_join!(self.stay_signed_in(), async {
+            Ok(check_cross_signing(&self.keys, self.homeserver(), &self.user_id).await)
+        })?;
+        checked?;
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Signing in a new device as the existing one.
 
+use std::future::ready;
+
 use matrix_qr_protocol::{
     driver,
     error::{Cause, Error, UserError},
@@ -12,7 +14,7 @@ use url::Url;
 use crate::{
     device::Device,
     discovery,
-    host::{HostAdapter, open_session},
+    host::{HostAdapter, open_session, open_while},
     keys::KeyHolder,
     own_device::OwnDevice,
     person::{Person, ProgressEvent},
@@ -77,10 +79,18 @@ impl<K: KeyHolder> Device<K> {
         }
         person.tell(ProgressEvent::Checking);
         let (issuer, rendezvous) = unless_cancelled(person, async {
-            let issuer = explained(person, unanswered_login, Box::pin(self.check())).await?;
+            let check = explained(person, unanswered_login, Box::pin(self.check()));
             let home = Some(self.homeserver());
-            let session = open_session(self.http(), &start, options.showing, home, person);
-            Ok((issuer, session.await?))
+            let session = open_session(self.http(), &start, None, options.showing, home, person);
+            match &start {
+                // No session is made for a device that cannot sign another one in.
+                Start::Show(_) => {
+                    let issuer = check.await?;
+                    open_while(ready(Ok(issuer)), session, &start, person).await
+                }
+                // Reading the session that the other device has made changes nothing there.
+                Start::Scan(_) => open_while(check, session, &start, person).await,
+            }
         })
         .await?;
         let location = rendezvous.location().clone();
@@ -109,10 +119,12 @@ impl<K: KeyHolder> Device<K> {
     /// "Cross-signing is mandatory", and so is a homeserver that can sign a device in. Returns its
     /// authorization server, as the homeserver itself names it now.
     async fn check(&self) -> Result<Url, Error> {
-        self.check_cross_signing().await.map_err(Error::NoSecrets)?;
         let base = self.homeserver().base();
-        patiently(|| discovery::server_metadata(self.http(), base))
-            .await
+        let (_, found) = tokio::try_join!(
+            async { self.check_cross_signing().await.map_err(Error::NoSecrets) },
+            async { Ok(patiently(|| discovery::server_metadata(self.http(), base)).await) }
+        )?;
+        found
             .and_then(|metadata| metadata.device_grant().map(|_| metadata.issuer.clone()))
             .map_err(|error| Error::UnsupportedProtocol(error.to_user_error()))
     }

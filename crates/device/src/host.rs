@@ -18,6 +18,7 @@ use matrix_qr_protocol::{
     rendezvous::{Binding, Payload},
 };
 use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
 
 use crate::{
     client_server_api::Homeserver,
@@ -182,15 +183,48 @@ impl<P: Person, D> Host for HostAdapter<'_, P, D> {
     }
 }
 
-/// Makes a rendezvous session, or joins the one of the scanned code.
+/// Opens a session while it is checked whether this device can sign in, or sign another one in, at
+/// all. If it cannot, that is the error, and a session that was made for nothing is deleted.
+pub(crate) async fn open_while<P: Person, T>(
+    check: impl Future<Output = Result<T, Error>>,
+    opening: impl Future<Output = Result<RendezvousClient, Error>>,
+    start: &Start,
+    person: &P,
+) -> Result<(T, RendezvousClient), Error> {
+    let mut opened = None;
+    let checked = tokio::try_join!(check, async {
+        opened = Some(opening.await);
+        Ok(())
+    });
+    match (checked, opened) {
+        (Ok((checked, ())), Some(rendezvous)) => {
+            let rendezvous = rendezvous?;
+            person.tell(ProgressEvent::Session {
+                time_left: rendezvous.time_left(),
+            });
+            Ok((checked, rendezvous))
+        }
+        (Ok(_), None) => Err(Error::OutOfOrder),
+        (Err(error), opened) => {
+            if let (Start::Show(_), Some(Ok(rendezvous))) = (start, opened) {
+                rendezvous.delete().await;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Makes a rendezvous session, or joins the one of the scanned code. `base` is the homeserver of
+/// [`RendezvousAt::Homeserver`], if its name is resolved already.
 pub(crate) async fn open_session<P: Person>(
     http: &Http,
     start: &Start,
+    base: Option<&Url>,
     showing: Showing,
     home: Option<&Homeserver>,
     person: &P,
 ) -> Result<RendezvousClient, Error> {
-    let rendezvous = explained(
+    explained(
         person,
         unanswered_rendezvous,
         Box::pin(async {
@@ -198,7 +232,13 @@ pub(crate) async fn open_session<P: Person>(
                 Start::Scan(code) => {
                     RendezvousClient::join(http.clone(), code.location.clone()).await
                 }
-                Start::Show(at) => place(http, at).await?.open(http, showing, home).await,
+                Start::Show(at) => {
+                    let place = match base {
+                        Some(base) => Place::Homeserver(base.clone()),
+                        None => place(http, at).await?,
+                    };
+                    place.open(http, showing, home).await
+                }
             };
             rendezvous.map_err(|error| match error {
                 RendezvousError::AlreadyUsed => Error::AlreadyUsed,
@@ -206,11 +246,7 @@ pub(crate) async fn open_session<P: Person>(
             })
         }),
     )
-    .await?;
-    person.tell(ProgressEvent::Session {
-        time_left: rendezvous.time_left(),
-    });
-    Ok(rendezvous)
+    .await
 }
 
 async fn place(http: &Http, at: &RendezvousAt) -> Result<Place, Error> {

@@ -18,6 +18,7 @@
 //! | `signed_json` | signing JSON, and verifying it |
 //! | `cross_signing_key` | the three kinds of cross-signing keys |
 //! | `identity` | the three keys: as published, as held, and whether they agree |
+//! | `lookup` | the published keys and the current backup, asked for together |
 //! | `device_keys` | the device's keys: what is checked before they are signed and published |
 //! | `new_device`, `existing_device` | what each role does |
 //! | `backup` | the key backup: whether a key opens it |
@@ -31,6 +32,7 @@ mod error;
 mod existing_device;
 mod holder;
 mod identity;
+mod lookup;
 mod new_device;
 mod room_keys;
 mod signed_json;
@@ -45,12 +47,15 @@ pub use error::{
     BackupProblem, BundleRefused, CrossSigningError, DeviceKeysProblem, ImportError,
     KeyHolderError, RestoreError,
 };
+pub(crate) use existing_device::export_looked_up;
 pub use existing_device::{ExportedSecrets, await_verified, check_cross_signing, export_secrets};
 pub use holder::{KeyHolder, KeyUpload, VerifiedDevice};
 pub use identity::{HeldIdentity, Identity};
 #[cfg(feature = "matrix-sdk")]
 pub(crate) use identity::{agreed_identity, published_keys};
+pub(crate) use lookup::AccountLookup;
 #[cfg(feature = "matrix-sdk")]
 pub(crate) use new_device::publish_signed;
+pub(crate) use new_device::take_secrets_after;
 pub use new_device::{Imported, UnpublishedDevice, take_secrets};
 pub use room_keys::{BackedUpRoomKeys, RoomKey};

@@ -1,11 +1,11 @@
 //! Signing in as the new device.
 
-use std::sync::Arc;
+use std::{future::ready, pin::pin, sync::Arc};
 
 use matrix_qr_protocol::{driver, error::Error};
 
 use crate::{
-    host::{HostAdapter, open_session},
+    host::{HostAdapter, open_session, open_while},
     http::Http,
     keys::KeyHolder,
     person::{Person, ProgressEvent},
@@ -26,7 +26,10 @@ mod remains;
 mod take_back;
 
 pub use self::options::{SignInOptions, SignedIn};
-use self::{duties::NewDevice, oauth_server::check_homeserver};
+use self::{
+    duties::NewDevice,
+    oauth_server::{OAuthServer, check_start},
+};
 
 /// Signs this machine in as a new device, with the help of one that is already signed in. `keys`
 /// makes the device's keys, and keeps them with the account's secrets; the session is stored in the
@@ -61,18 +64,32 @@ async fn attempt<P: Person, K: KeyHolder>(
 ) -> Result<SignedIn, Error> {
     let http = Http::new(options.policy).map_err(|error| Error::NotSetUp(error.to_user_error()))?;
     person.tell(ProgressEvent::Checking);
+    let server = OAuthServer::expected(&http, options, &start);
+    let mut early = pin!(OAuthServer::prepare(server.as_ref()));
     let rendezvous = unless_cancelled(person, async {
-        explained(
-            person,
-            unanswered_login,
-            Box::pin(check_homeserver(&http, &start)),
-        )
-        .await?;
-        open_session(&http, &start, options.showing, None, person).await
+        let checked = Box::pin(check_start(&http, &start));
+        explained(person, unanswered_login, checked).await?;
+        let session = |base| open_session(&http, &start, base, options.showing, None, person);
+        match (&start, &server) {
+            (Start::Show(_), Some(server)) => {
+                let base = Box::pin(server.base());
+                let base = explained(person, unanswered_login, base).await?;
+                let check = async { Ok(server.metadata().await?) };
+                let check = explained(person, unanswered_login, Box::pin(check));
+                let opened = open_while(check, session(Some(base)), &start, person);
+                opened.await.map(|(_, rendezvous)| rendezvous)
+            }
+            _ => tokio::select! {
+                opened = open_while(ready(Ok(())), session(None), &start, person) => {
+                    opened.map(|(_, rendezvous)| rendezvous)
+                }
+                never = &mut early => match never {},
+            },
+        }
     })
     .await?;
     let location = rendezvous.location().clone();
-    let device = NewDevice::new(options, http, directory, person, keys);
+    let device = NewDevice::new(options, http, server.as_ref(), directory, person, keys);
     let host = HostAdapter::new(rendezvous, person, device);
     // Boxed, here and elsewhere: what is in it is deep, and this may run on a small stack.
     let end = host.while_reporting(Box::pin(async {
@@ -82,7 +99,11 @@ async fn attempt<P: Person, K: KeyHolder>(
             Start::Scan(code) => driver::scan_as_new_device(&host, code, dialect, rng).await,
         }
     }));
-    let end = end.await.map_err(|error| host.explained(error));
+    let end = tokio::select! {
+        end = end => end,
+        never = &mut early => match never {},
+    };
+    let end = end.map_err(|error| host.explained(error));
     host.device.close(end).await
 }
 

@@ -6,11 +6,13 @@
 //! `every_fault_is_tried` fails until then.
 
 mod active;
+mod late_server;
 mod parameter;
 mod table;
 
 pub(crate) use self::active::ExchangeOutcome;
 pub use self::{
     active::Faults,
+    late_server::LateServer,
     table::{Fault, KnownFault, UnknownFault},
 };

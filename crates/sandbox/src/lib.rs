@@ -32,6 +32,7 @@
 //! | `account` | the account: devices, keys, identity, backups, rooms |
 //! | `signatures`, `matrix_error` | signed JSON; errors of the Client-Server API |
 //! | `faults` | the table of faults, and which of them are set |
+//! | `late` | answers that are held back, and which of them came one after the other |
 //! | `record`, `first_session` | what the sandbox has seen; the session of the first device |
 //! | `synapse` | a real Synapse in place of the homeserver |
 //! | `random` | tokens, codes and IDs |
@@ -46,6 +47,7 @@ mod faults;
 mod first_session;
 mod guard;
 mod homeserver;
+mod late;
 mod matrix_error;
 mod oauth;
 mod options;
@@ -61,11 +63,11 @@ mod synapse;
 pub use axum::http::Method;
 
 pub use crate::{
-    faults::{Fault, Faults, KnownFault, UnknownFault},
+    faults::{Fault, Faults, KnownFault, LateServer, UnknownFault},
     first_session::FirstSession,
     oauth::grant::Decision,
     options::Options,
-    record::{Record, RecordedUpload},
+    record::{LateAnswer, Record, RecordedUpload},
     sandbox::Sandbox,
     synapse::{Synapse, SynapseError},
 };

@@ -1,6 +1,6 @@
 //! What the sandbox has seen: tests assert on it, and the demonstration reports it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
@@ -29,6 +29,38 @@ pub struct Record {
     pub revocations: Vec<String>,
     /// Rendezvous requests by method, lost ones included.
     pub rendezvous_requests: BTreeMap<String, u32>,
+    /// The answers that were late, in the order in which they were sent
+    /// ([`Fault::LateAnswers`](crate::Fault::LateAnswers)).
+    pub late_answers: Vec<LateAnswer>,
+}
+
+/// An answer that was late.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LateAnswer {
+    /// Whose: `homeserver`, `authorization` or `rendezvous`.
+    pub server: &'static str,
+    /// To what: method and path, with `{id}` in place of each ID.
+    pub request: String,
+    /// When it was ready, counted from the start of the sandbox.
+    pub ready: Duration,
+    /// When it was sent.
+    pub sent: Duration,
+}
+
+impl Record {
+    /// The longest row of late answers in which each was sent before the next was ready: how often
+    /// two devices waited for an answer, one after the other.
+    pub fn answers_in_a_row(&self) -> Vec<&LateAnswer> {
+        // Whatever else begins later than the first that is sent, begins later than this one, too.
+        let mut row: Vec<&LateAnswer> = Vec::new();
+        for answer in &self.late_answers {
+            if row.last().is_none_or(|last| answer.ready >= last.sent) {
+                row.push(answer);
+            }
+        }
+        row
+    }
 }
 
 /// One `/keys/upload`.

@@ -17,7 +17,8 @@ use tower::ServiceExt as _;
 use url::Url;
 
 use crate::{
-    faults::{ExchangeOutcome, Fault},
+    faults::{ExchangeOutcome, Fault, LateServer},
+    late,
     oauth::session::Introspection,
     options::Options,
     serve::CloseConnection,
@@ -42,6 +43,8 @@ pub(crate) fn service(here: &Url, options: &Options) -> std::io::Result<Rendezvo
 }
 
 pub(crate) fn router(state: Arc<SandboxState>, rendezvous: &Rendezvous) -> Router {
+    let late =
+        middleware::from_fn_with_state((LateServer::Rendezvous, state.clone()), late::answer);
     let rendezvous = RendezvousState {
         sandbox: state,
         service: rendezvous.router(),
@@ -59,6 +62,7 @@ pub(crate) fn router(state: Arc<SandboxState>, rendezvous: &Rendezvous) -> Route
         .route_service(&format!("/{UNSTABLE_MSC4388}/{{id}}"), service.clone())
         .nest_service(&format!("/{MOUNT}"), service)
         .layer(middleware::from_fn_with_state(rendezvous, disturb))
+        .layer(late)
 }
 
 #[derive(Clone)]

@@ -19,7 +19,7 @@ use crate::{
         session::Introspection,
     },
     options::Options,
-    record::Record,
+    record::{LateAnswer, Record},
     synapse::{SynapseClient, SynapseError},
 };
 
@@ -44,6 +44,8 @@ pub(crate) struct SandboxState {
     account: Mutex<Account>,
     authorization_server: Mutex<AuthorizationServer>,
     rendezvous_requests: Mutex<BTreeMap<String, u32>>,
+    late_answers: Mutex<Vec<LateAnswer>>,
+    pub(crate) began: tokio::time::Instant,
     /// Notified after every request that may have changed something.
     pub(crate) changed: watch::Sender<()>,
 }
@@ -66,6 +68,8 @@ impl SandboxState {
             faults: Faults::default(),
             authorization_server: Mutex::default(),
             rendezvous_requests: Mutex::default(),
+            late_answers: Mutex::default(),
+            began: tokio::time::Instant::now(),
             changed: watch::Sender::new(()),
         }
     }
@@ -143,12 +147,17 @@ impl SandboxState {
             .or_default() += 1;
     }
 
+    pub(crate) fn count_late(&self, answer: LateAnswer) {
+        lock(&self.late_answers).push(answer);
+    }
+
     pub(crate) fn record(&self) -> Record {
         let (token_polls, revocations) = self.authorization_server().record();
         Record {
             token_polls,
             revocations,
             rendezvous_requests: lock(&self.rendezvous_requests).clone(),
+            late_answers: lock(&self.late_answers).clone(),
             ..self.account().record()
         }
     }

@@ -2,6 +2,7 @@
 
 use clap::{ArgGroup, Args, ValueEnum};
 use matrix_qr_device::Showing;
+use matrix_qr_sandbox::Fault;
 
 use super::{
     exchange::{DialectChoice, RevisionChoice},
@@ -41,6 +42,11 @@ pub(crate) struct DemoArgs {
     /// Run four sign-ins, one after the other: either device shows the code, in both dialects
     #[arg(long, conflicts_with_all = ["shown_by", "dialect", "web"])]
     pub(crate) all_paths: bool,
+
+    /// Let the servers misbehave in this way once the account is set up; can be given several
+    /// times. `matrix-qr sandbox --help` lists all ways
+    #[arg(long, value_name = "NAME")]
+    pub(crate) misbehave: Vec<Fault>,
 
     #[command(flatten)]
     pub(crate) web: WebArgs,

@@ -38,6 +38,8 @@ pub(super) struct DemoReport {
     messages: Vec<String>,
     /// The number of requests of both devices to the rendezvous server.
     rendezvous_requests: u32,
+    /// With late answers: those for which the devices waited, one after the other.
+    answers_in_a_row: Vec<String>,
     run: Option<DemoRun>,
 }
 
@@ -90,6 +92,11 @@ pub(super) async fn collect(
         keys_restored: restored.keys,
         messages: messages(&new, &account.room).await?,
         rendezvous_requests: record.rendezvous_requests.values().sum(),
+        answers_in_a_row: record
+            .answers_in_a_row()
+            .iter()
+            .map(|late| format!("{} {}", late.server, late.request))
+            .collect(),
         run: None,
     })
 }
@@ -221,6 +228,7 @@ impl DemoReport {
             "messages_restored": self.messages.len(),
             "messages": self.messages,
             "rendezvous_requests": self.rendezvous_requests,
+            "answers_in_a_row": self.answers_in_a_row,
         });
         if let (Some(summary), Some(run)) = (summary.as_object_mut(), &self.run) {
             let steps = run
@@ -276,6 +284,7 @@ mod tests {
             keys_restored: 1,
             messages: OLD_MESSAGES.map(str::to_owned).into(),
             rendezvous_requests: 18,
+            answers_in_a_row: Vec::new(),
             run: None,
         }
     }

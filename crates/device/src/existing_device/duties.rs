@@ -1,6 +1,9 @@
 //! How the existing device answers the questions of its login.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use matrix_qr_protocol::{
     driver::ExistingDeviceHost,
@@ -18,9 +21,12 @@ use crate::{
     consent_link::{AccountServers, ConsentLink},
     device::Device,
     host::HostAdapter,
-    keys::{CrossSigningError, HeldIdentity, KeyHolder, await_verified, export_secrets},
+    keys::{
+        AccountLookup, CrossSigningError, HeldIdentity, KeyHolder, await_verified, export_looked_up,
+    },
     person::{Opening, Person, ProgressEvent},
     silence::Wait,
+    user_error::out_of_order,
 };
 
 /// How long the homeserver may take to say whether it knows a device: less than one call may take,
@@ -32,8 +38,6 @@ const APPEAR: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long the new device may take to publish its keys, once it has the secrets.
 const SIGN: Duration = Duration::from_secs(10);
-/// How long the homeserver may take to confirm that a device which was verified is still there.
-const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// What a grant led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +60,8 @@ pub(super) struct ExistingDevice<'a, P, K> {
     require_bound: bool,
     /// Whether the new device's ID is bound to the channel, once it is known.
     bound: OnceLock<bool>,
+    /// What the homeserver said of the account while the new device was looked for.
+    account: Mutex<Option<AccountLookup>>,
     /// The public halves of the secrets that were sent.
     shared: OnceLock<HeldIdentity>,
     granted: OnceLock<Granted>,
@@ -75,6 +81,7 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
             issuer,
             require_bound,
             bound: OnceLock::new(),
+            account: Mutex::new(None),
             shared: OnceLock::new(),
             granted: OnceLock::new(),
         }
@@ -101,6 +108,26 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
 
     /// Secret sharing, step 1: only a device that the homeserver shows gets the secrets.
     async fn appear(&self, id: &DeviceId) -> Result<DeviceLookup, UserError> {
+        // What is needed next is asked for at the same time.
+        let device = self.device;
+        let account = async {
+            let account = AccountLookup::of(device.homeserver(), device.user_id()).await;
+            *self.account() = Some(account);
+            Ok(())
+        };
+        let present = async {
+            match self.await_present(id).await {
+                Ok(DeviceLookup::Present) => Ok(()),
+                other => Err(other),
+            }
+        };
+        match tokio::try_join!(present, account) {
+            Ok(_) => Ok(DeviceLookup::Present),
+            Err(other) => other,
+        }
+    }
+
+    async fn await_present(&self, id: &DeviceId) -> Result<DeviceLookup, UserError> {
         // A homeserver that never answers does not say that the device is absent.
         let mut last = Err(no_answer(APPEAR));
         let appears = async {
@@ -117,6 +144,10 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
             self.person.tell(ProgressEvent::DeviceFound(id));
         }
         last
+    }
+
+    fn account(&self) -> MutexGuard<'_, Option<AccountLookup>> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn look(&self, id: &DeviceId) -> Result<DeviceLookup, UserError> {
@@ -178,7 +209,9 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
     async fn export(&self) -> Result<Secrets, UserError> {
         self.person.tell(ProgressEvent::SharingSecrets);
         let device = self.device;
-        let exported = export_secrets(device.keys(), device.homeserver(), device.user_id()).await;
+        let account = self.account().take();
+        let account = account.ok_or_else(out_of_order)?;
+        let exported = export_looked_up(device.keys(), account, device.user_id()).await;
         if let Err(CrossSigningError::Homeserver(error)) = &exported {
             self.explain(error).await?;
         }
@@ -221,36 +254,12 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
         }
     }
 
-    /// A device that was revoked is gone, even if it was verified a moment ago.
     async fn outcome(&self, id: &DeviceId) -> VerificationOutcome {
         let Some(held) = self.shared.get() else {
             return VerificationOutcome::Unseen;
         };
         let (homeserver, user_id) = (self.device.homeserver(), self.device.user_id());
-        let published = await_verified(homeserver, user_id, held, id.as_str().into(), SIGN);
-        let verified = tokio::select! {
-            verified = published => verified,
-            () = self.vanishes(id) => return VerificationOutcome::Gone,
-        };
-        match timeout(LAST_LOOK, self.is_gone(id)).await {
-            Ok(true) => VerificationOutcome::Gone,
-            _ if verified => VerificationOutcome::Verified,
-            _ => VerificationOutcome::Unseen,
-        }
-    }
-
-    async fn vanishes(&self, id: &DeviceId) {
-        loop {
-            sleep(LOOK_AGAIN).await;
-            if self.is_gone(id).await {
-                return;
-            }
-        }
-    }
-
-    async fn is_gone(&self, id: &DeviceId) -> bool {
-        let found = self.device.homeserver().device(id.as_str().into()).await;
-        matches!(found, Ok(DeviceLookup::Absent))
+        await_verified(homeserver, user_id, held, id.as_str().into(), SIGN).await
     }
 }
 

@@ -5,12 +5,13 @@ use matrix_qr_protocol::{
     login::message::{Backup, SecretKey},
     printable,
 };
-use ruma::api::client::backup::{get_backup_keys, get_latest_backup_info};
+use ruma::api::client::backup::get_backup_keys;
 use serde::Deserialize;
 use vodozemac::{Curve25519PublicKey, Curve25519SecretKey, pk_encryption::PkDecryption};
 
 use super::{
     error::{BackupProblem, RestoreError},
+    lookup::{CurrentBackup, current_backup},
     room_keys::BackedUpRoomKeys,
 };
 use crate::client_server_api::{Effort, Homeserver, HomeserverError};
@@ -30,9 +31,12 @@ pub enum BackupState {
     Unused(BackupProblem),
 }
 
-/// Whether this secret opens the homeserver's current backup.
-pub(super) async fn check_backup(homeserver: &Homeserver, secret: Option<&Backup>) -> BackupState {
-    let checked = async {
+/// Whether this secret opens the backup that the homeserver says is current.
+pub(super) fn check_backup(
+    current: Result<CurrentBackup, HomeserverError>,
+    secret: Option<&Backup>,
+) -> BackupState {
+    let checked = || {
         let secret = secret.ok_or(BackupProblem::NoKey)?;
         if secret.algorithm != ALGORITHM {
             return Err(BackupProblem::UnknownAlgorithm);
@@ -41,10 +45,10 @@ pub(super) async fn check_backup(homeserver: &Homeserver, secret: Option<&Backup
             return Err(BackupProblem::MalformedVersion);
         }
         let key = decryption_key(secret).ok_or(BackupProblem::MalformedKey)?;
-        require_current(homeserver, &key, &secret.backup_version).await?;
+        require_current(current, &key, &secret.backup_version)?;
         Ok(secret.backup_version.clone())
     };
-    match checked.await {
+    match checked() {
         Ok(version) => BackupState::Connected { version },
         Err(problem) => BackupState::Unused(problem),
     }
@@ -62,7 +66,8 @@ pub async fn room_keys_of_backup(
 ) -> Result<BackedUpRoomKeys, RestoreError> {
     let key = decryption_key(secret).ok_or(RestoreError::NotConnected)?;
     let version = &secret.backup_version;
-    let outdated = require_current(homeserver, &key, version).await.err();
+    let current = current_backup(homeserver).await;
+    let outdated = require_current(current, &key, version).err();
     let request = get_backup_keys::v3::Request::new(version.clone());
     let answer = homeserver.answer(request, Effort::WHOLE_BACKUP).await;
     let body = match (answer, &outdated) {
@@ -86,13 +91,12 @@ fn decryption_key(secret: &Backup) -> Option<PkDecryption> {
 /// The version must be the homeserver's current one, and the private key must belong to its public
 /// key. That is proof enough: whoever made the backup had this key. A signature on the backup would
 /// say less, so none is asked for.
-async fn require_current(
-    homeserver: &Homeserver,
+fn require_current(
+    current: Result<CurrentBackup, HomeserverError>,
     key: &PkDecryption,
     version: &str,
 ) -> Result<(), BackupProblem> {
-    let request = get_latest_backup_info::v3::Request::new();
-    let current = match homeserver.call(request, Effort::REPEATABLE).await {
+    let current = match current {
         Ok(current) => current,
         Err(error) if error.is_not_found() => return Err(BackupProblem::NoneOnServer),
         Err(error) => return Err(BackupProblem::Unchecked(error)),
@@ -105,7 +109,7 @@ async fn require_current(
     }
     match current
         .algorithm
-        .deserialize_as_unchecked::<CurrentBackup>()
+        .deserialize_as_unchecked::<BackupAlgorithm>()
     {
         Ok(backup) if backup.algorithm != ALGORITHM => Err(BackupProblem::UnknownAlgorithm),
         Ok(backup) if backup.public_key() == Some(key.public_key()) => Ok(()),
@@ -115,13 +119,13 @@ async fn require_current(
 
 /// What `GET /room_keys/version` says about the key.
 #[derive(Deserialize)]
-struct CurrentBackup {
+struct BackupAlgorithm {
     algorithm: String,
     #[serde(default)]
     auth_data: serde_json::Value,
 }
 
-impl CurrentBackup {
+impl BackupAlgorithm {
     fn public_key(&self) -> Option<Curve25519PublicKey> {
         Curve25519PublicKey::from_base64(self.auth_data.get("public_key")?.as_str()?).ok()
     }

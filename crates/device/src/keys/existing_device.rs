@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use matrix_qr_protocol::login::message::Secrets;
+use matrix_qr_protocol::login::{DeviceLookup, VerificationOutcome, message::Secrets};
 use ruma::{DeviceId, UserId};
 use tokio::time::{sleep, timeout};
 
@@ -12,12 +12,17 @@ use super::{
     device_keys::is_signed_twice,
     error::{BackupProblem, CrossSigningError},
     holder::KeyHolder,
-    identity::{HeldIdentity, agreed_identity},
+    identity::{HeldIdentity, agreed, agreed_identity},
+    lookup::AccountLookup,
 };
 use crate::client_server_api::{Homeserver, HomeserverError};
 
-/// How often [`await_verified`] looks.
-const PAUSE: Duration = Duration::from_millis(200);
+/// How long [`await_verified`] waits before it looks: the new device needs a moment to sign itself.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How long it waits at most between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// How long the homeserver may take to say whether it has a device that may be verified.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What [`export_secrets`] hands out.
 #[derive(Debug)]
@@ -65,10 +70,31 @@ pub async fn export_secrets<K: KeyHolder>(
     homeserver: &Homeserver,
     user_id: &UserId,
 ) -> Result<ExportedSecrets, CrossSigningError> {
-    let mut secrets = keys.secrets().await?;
+    let secrets = keys.secrets().await?;
+    exported(
+        secrets,
+        AccountLookup::of(homeserver, user_id).await,
+        user_id,
+    )
+}
+
+/// The same, with what the homeserver was asked while it looked for the new device.
+pub(crate) async fn export_looked_up<K: KeyHolder>(
+    keys: &K,
+    account: AccountLookup,
+    user_id: &UserId,
+) -> Result<ExportedSecrets, CrossSigningError> {
+    exported(keys.secrets().await?, account, user_id)
+}
+
+fn exported(
+    mut secrets: Secrets,
+    account: AccountLookup,
+    user_id: &UserId,
+) -> Result<ExportedSecrets, CrossSigningError> {
     let identity = HeldIdentity::of(&secrets.cross_signing);
-    agreed_identity(homeserver, user_id, &identity).await?;
-    let without_backup = match check_backup(homeserver, secrets.backup.as_ref()).await {
+    agreed(account.published?, user_id, &identity)?;
+    let without_backup = match check_backup(account.backup, secrets.backup.as_ref()) {
         BackupState::Connected { .. } => None,
         BackupState::Unused(problem) => {
             secrets.backup = None;
@@ -83,25 +109,47 @@ pub async fn export_secrets<K: KeyHolder>(
 }
 
 /// Waits until a device of the account is published with a valid signature of the self-signing key
-/// that is held here: whether that happened within the given time. Asks five times a second; an
-/// answer that cannot be had is asked for again, unless this device's own session has ended.
+/// that is held here, and is in the list of devices at the same moment, for at most this time. Looks
+/// after 100 ms at first, and five times a second at last; an answer that cannot be had is asked for
+/// again, unless this device's own session has ended. A device that was revoked is gone, even if it
+/// was verified a moment ago.
 pub async fn await_verified(
     homeserver: &Homeserver,
     user_id: &UserId,
     held: &HeldIdentity,
     device_id: &DeviceId,
     within: Duration,
-) -> bool {
-    let verified = async {
+) -> VerificationOutcome {
+    let seen = async {
+        let mut pause = FIRST_PAUSE;
         loop {
-            match is_published_verified(homeserver, user_id, held, device_id).await {
-                Ok(true) => return true,
-                Err(CrossSigningError::Homeserver(HomeserverError::Expired)) => return false,
-                _ => sleep(PAUSE).await,
+            sleep(pause).await;
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+            let looks = tokio::join!(
+                is_published_verified(homeserver, user_id, held, device_id),
+                is_gone(homeserver, device_id)
+            );
+            match looks {
+                (_, true) => return VerificationOutcome::Gone,
+                (Ok(true), false) => return VerificationOutcome::Verified,
+                (Err(CrossSigningError::Homeserver(HomeserverError::Expired)), _) => {
+                    return VerificationOutcome::Unseen;
+                }
+                _ => {}
             }
         }
     };
-    timeout(within, verified).await.unwrap_or(false)
+    match timeout(within, seen).await {
+        Ok(outcome) => outcome,
+        Err(_) if is_gone(homeserver, device_id).await => VerificationOutcome::Gone,
+        Err(_) => VerificationOutcome::Unseen,
+    }
+}
+
+/// Whether the homeserver says that it does not have this device.
+async fn is_gone(homeserver: &Homeserver, device_id: &DeviceId) -> bool {
+    let found = timeout(LOOK, homeserver.device(device_id)).await;
+    matches!(found, Ok(Ok(DeviceLookup::Absent)))
 }
 
 async fn is_published_verified(

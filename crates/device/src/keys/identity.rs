@@ -196,7 +196,15 @@ pub(crate) async fn agreed_identity(
     user_id: &UserId,
     held: &HeldIdentity,
 ) -> Result<(get_keys::v3::Response, PublishedIdentity), CrossSigningError> {
-    let mut answer = published_keys(homeserver, user_id).await?;
+    agreed(published_keys(homeserver, user_id).await?, user_id, held)
+}
+
+/// An answer of `/keys/query`, and the identity in it, which is the one whose private keys are held.
+pub(super) fn agreed(
+    mut answer: get_keys::v3::Response,
+    user_id: &UserId,
+    held: &HeldIdentity,
+) -> Result<(get_keys::v3::Response, PublishedIdentity), CrossSigningError> {
     let published =
         PublishedIdentity::of(&answer, user_id).map_err(CrossSigningError::NotPublished)?;
     if let Some(key) = published.first_difference(held) {

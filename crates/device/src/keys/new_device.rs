@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use matrix_qr_protocol::login::message::{SecretKey, Secrets};
 use ruma::{
-    DeviceId, OneTimeKeyAlgorithm, UInt, UserId, api::client::keys::upload_keys,
-    encryption::DeviceKeys, serde::Raw,
+    DeviceId, OneTimeKeyAlgorithm, UInt, UserId,
+    api::client::keys::{get_keys, upload_keys},
+    encryption::DeviceKeys,
+    serde::Raw,
 };
 
 use super::{
@@ -13,9 +15,10 @@ use super::{
     device_keys::{self, is_signed_twice},
     error::{BundleRefused, ImportError},
     holder::{KeyHolder, KeyUpload, VerifiedDevice},
-    identity::{HeldIdentity, PublishedIdentity, published_keys, signing_key},
+    identity::{HeldIdentity, PublishedIdentity, signing_key},
+    lookup::AccountLookup,
 };
-use crate::client_server_api::{Effort, Homeserver};
+use crate::client_server_api::{Effort, Homeserver, HomeserverError};
 
 /// A device that has a session, and has not published any keys.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +57,19 @@ pub struct Imported {
 pub async fn take_secrets<K: KeyHolder>(
     keys: &K,
     session: UnpublishedDevice<'_>,
+    secrets: Secrets,
+) -> Result<Imported, ImportError> {
+    take_secrets_after(keys, session, secrets, None).await
+}
+
+/// The same, with what the homeserver published before the secrets arrived. If the secrets belong to
+/// that, it is asked again while the upload is under way, and what it publishes then counts as if
+/// this device had asked before: with other keys nothing is kept, and the sign-in fails.
+pub(crate) async fn take_secrets_after<K: KeyHolder>(
+    keys: &K,
+    session: UnpublishedDevice<'_>,
     mut secrets: Secrets,
+    early: Option<AccountLookup>,
 ) -> Result<Imported, ImportError> {
     let UnpublishedDevice {
         user_id,
@@ -62,17 +77,28 @@ pub async fn take_secrets<K: KeyHolder>(
         homeserver,
         expires_at,
     } = session;
-    let (published, backup) = tokio::join!(
-        published_keys(homeserver, user_id),
-        check_backup(homeserver, secrets.backup.as_ref())
-    );
-    let mut published = published.map_err(ImportError::Query)?;
-    let identity =
-        PublishedIdentity::of(&published, user_id).map_err(BundleRefused::NotPublished)?;
-    compare(&identity, &secrets)?;
-    let upload = keys.device_keys(user_id, device_id).await?;
-    let signing_key = &secrets.cross_signing.self_signing_key;
-    let accepted = publish_signed(session, upload, &identity, signing_key).await?;
+    let self_signing = &secrets.cross_signing.self_signing_key;
+    let early = early.and_then(|early| checked(early.published, user_id, &secrets).ok());
+    let ((mut published, identity), backup, accepted) = match early {
+        Some((_, identity)) => {
+            let upload = keys.device_keys(user_id, device_id).await?;
+            let (accepted, account) = tokio::join!(
+                publish_signed(session, upload, &identity, self_signing),
+                AccountLookup::of(homeserver, user_id)
+            );
+            let accepted = accepted?;
+            let checked = checked(account.published, user_id, &secrets)?;
+            (checked, account.backup, accepted)
+        }
+        None => {
+            let account = AccountLookup::of(homeserver, user_id).await;
+            let checked = checked(account.published, user_id, &secrets)?;
+            let upload = keys.device_keys(user_id, device_id).await?;
+            let accepted = publish_signed(session, upload, &checked.1, self_signing).await?;
+            (checked, account.backup, accepted)
+        }
+    };
+    let backup = check_backup(backup, secrets.backup.as_ref());
     if let BackupState::Unused(_) = backup {
         secrets.backup = None;
     }
@@ -97,6 +123,19 @@ pub async fn take_secrets<K: KeyHolder>(
         master_key: identity.fingerprint(),
         backup,
     })
+}
+
+/// What the homeserver publishes, if the secrets belong to it.
+fn checked(
+    published: Result<get_keys::v3::Response, HomeserverError>,
+    user_id: &UserId,
+    secrets: &Secrets,
+) -> Result<(get_keys::v3::Response, PublishedIdentity), ImportError> {
+    let published = published.map_err(ImportError::Query)?;
+    let identity =
+        PublishedIdentity::of(&published, user_id).map_err(BundleRefused::NotPublished)?;
+    compare(&identity, secrets)?;
+    Ok((published, identity))
 }
 
 /// Each private key against its published public key, all three before any is used.

@@ -1,6 +1,6 @@
 //! How the new device answers the questions of its login.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use matrix_qr_protocol::{
     driver::NewDeviceHost,
@@ -11,13 +11,14 @@ use matrix_qr_protocol::{
         message::{Authorization, DeviceId, Secrets},
     },
 };
-use ruma::{OwnedDeviceId, OwnedUserId};
+use ruma::{OwnedDeviceId, OwnedUserId, UserId};
+use tokio::task::JoinSet;
 use url::Url;
 
 use super::{
     account::check_account,
     import::{Importing, not_imported},
-    oauth_server::find_oauth_server,
+    oauth_server::OAuthServer,
     options::{SignInOptions, SignedIn},
     progress::{AcceptedAccount, GrantedTokens, PendingAuthorization, SignInProgress},
     take_back::{take_back, token_lost},
@@ -25,10 +26,10 @@ use super::{
 use crate::{
     client_server_api::Homeserver,
     consent_link::{AccountServers, ConsentLink},
-    discovery::ServerMetadata,
+    device_name::DeviceName,
     host::HostAdapter,
     http::Http,
-    keys::{Imported, KeyHolder, UnpublishedDevice, take_secrets},
+    keys::{AccountLookup, Imported, KeyHolder, UnpublishedDevice, take_secrets_after},
     oauth::{OAuth, OAuthError, TokenOutcome},
     person::{Person, ProgressEvent},
     retry::patiently,
@@ -41,10 +42,13 @@ use crate::{
 pub(super) struct NewDevice<'a, P, K> {
     options: &'a SignInOptions,
     http: Http,
+    server: Option<&'a OAuthServer>,
     directory: &'a SessionDir,
     person: &'a P,
     keys: Arc<K>,
     progress: Mutex<SignInProgress>,
+    /// What is asked of the homeserver before the secrets arrive.
+    account: Mutex<JoinSet<AccountLookup>>,
     import: Importing,
 }
 
@@ -52,6 +56,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
     pub(super) fn new(
         options: &'a SignInOptions,
         http: Http,
+        server: Option<&'a OAuthServer>,
         directory: &'a SessionDir,
         person: &'a P,
         keys: Arc<K>,
@@ -59,10 +64,12 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         Self {
             options,
             http,
+            server,
             directory,
             person,
             keys,
             progress: Mutex::new(SignInProgress::Begun),
+            account: Mutex::default(),
             import: Importing::default(),
         }
     }
@@ -96,9 +103,10 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         named: HomeserverAddress,
         device_id: DeviceId,
     ) -> Result<Authorization, NoAuthorization> {
-        let (base, metadata) = find_oauth_server(&self.http, &named).await?;
+        let (server, http) = (self.server, &self.http);
+        let (base, oauth) = OAuthServer::named(server, http, self.options, &named).await?;
         let failed = |error: OAuthError| NoAuthorization::Failed(error.to_user_error());
-        let asked = self.ask(base, metadata, &device_id).await;
+        let asked = self.ask(base, oauth, &device_id).await;
         let asked = asked.map_err(failed)?;
         let wanted = Authorization {
             link: asked.authorization.link().clone(),
@@ -108,16 +116,13 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         Ok(wanted)
     }
 
-    /// Step 2: registration if need be, then RFC 8628, section 3.1, for the device ID that shows the
-    /// existing device who asks.
+    /// Step 2: RFC 8628, section 3.1, for the device ID that shows the existing device who asks.
     async fn ask(
         &self,
         base: Url,
-        metadata: ServerMetadata,
+        oauth: OAuth,
         device_id: &DeviceId,
     ) -> Result<PendingAuthorization, OAuthError> {
-        let connect = || OAuth::connect(self.http.clone(), metadata.clone(), &self.options.client);
-        let oauth = patiently(connect).await?.on_device(&self.options.name);
         let device_id = OwnedDeviceId::from(device_id.as_str());
         let authorization = patiently(|| oauth.authorize_device(device_id.as_str())).await?;
         Ok(PendingAuthorization {
@@ -160,6 +165,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         self.person.tell(ProgressEvent::Token);
         let user_id = self.check_device(&grant).await.map_err(NoToken::Failed)?;
         check_account(self.person, self.options.user.as_deref(), &user_id).await?;
+        self.look_up(&grant, &user_id);
         self.advance(SignInProgress::Accepted(Arc::new(AcceptedAccount {
             grant,
             user_id,
@@ -181,6 +187,21 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         Ok(who.user_id)
     }
 
+    /// Asks early what the secrets are to be compared with. And names the device.
+    fn look_up(&self, grant: &GrantedTokens, user_id: &UserId) {
+        let (homeserver, user_id) = (self.homeserver(grant), user_id.to_owned());
+        let (device_id, name) = (grant.asked.device_id.clone(), self.options.name.clone());
+        self.account().spawn(async move {
+            let account = AccountLookup::of(&homeserver, &user_id);
+            let (account, ()) = tokio::join!(account, set_name(&homeserver, &device_id, &name));
+            account
+        });
+    }
+
+    fn account(&self) -> MutexGuard<'_, JoinSet<AccountLookup>> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn homeserver(&self, grant: &GrantedTokens) -> Homeserver {
         let token = grant.tokens.access_token.clone();
         Homeserver::new(self.http.clone(), grant.asked.base.clone(), token)
@@ -195,31 +216,22 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         let (user_id, grant) = (account.user_id.clone(), &account.grant);
         let (device_id, homeserver) = (grant.asked.device_id.clone(), self.homeserver(grant));
         let (keys, expires_at) = (self.import.holder(self.keys.clone()), grant.expires_at);
+        let mut looked_up = std::mem::take(&mut *self.account());
         let import = async move {
+            let early = looked_up.join_next().await.and_then(Result::ok);
             let session = UnpublishedDevice {
                 user_id: &user_id,
                 device_id: &device_id,
                 homeserver: &homeserver,
                 expires_at,
             };
-            let taken = take_secrets(&keys, session, secrets).await;
+            let taken = take_secrets_after(&keys, session, secrets, early).await;
             taken.map_err(not_imported)
         };
-        let (imported, ()) =
-            tokio::join!(self.import.run(import), self.name_itself(&account.grant));
-        let imported = imported?;
+        let imported = self.import.run(import).await?;
         self.person.tell(ProgressEvent::KeysUploaded);
         self.person.tell(ProgressEvent::Backup(&imported.backup));
         self.store(account, imported)
-    }
-
-    /// Optional: the server may already have named the device, or may let nobody name one. Then
-    /// that name stays.
-    async fn name_itself(&self, grant: &GrantedTokens) {
-        let (homeserver, device_id) = (self.homeserver(grant), &grant.asked.device_id);
-        if let Err(error) = homeserver.name_device(device_id, &self.options.name).await {
-            tracing::info!(%error, "the homeserver did not accept the device's name");
-        }
     }
 
     fn store(&self, account: Arc<AcceptedAccount>, imported: Imported) -> Result<(), NotImported> {
@@ -235,6 +247,14 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         };
         self.advance(SignInProgress::SignedIn(account, Box::new(signed_in)));
         Ok(())
+    }
+}
+
+/// Optional: the server may already have named the device, or may let nobody name one. Then that
+/// name stays.
+async fn set_name(homeserver: &Homeserver, device_id: &ruma::DeviceId, name: &DeviceName) {
+    if let Err(error) = homeserver.name_device(device_id, name).await {
+        tracing::info!(%error, "the homeserver did not accept the device's name");
     }
 }
 

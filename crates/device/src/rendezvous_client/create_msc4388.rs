@@ -63,13 +63,8 @@ async fn with_token(
     base_url: &BaseUrl,
     token: Option<&str>,
 ) -> Result<RendezvousClient, RendezvousError> {
-    let session = async {
-        let api = offered(&http, base_url, token).await?;
-        patiently(|| create_with_id(&http, &api, token)).await
-    };
-    let session = session
-        .await
-        .map_err(|error| not_let(error, base_url, token))?;
+    let session = created(&http, base_url, token).await;
+    let session = session.map_err(|error| not_let(error, base_url, token))?;
     Ok(RendezvousClient::new(http, State::new(session)))
 }
 
@@ -82,19 +77,27 @@ async fn create_with_id(
     Ok(json::created(api, &answer)?)
 }
 
-/// MSC4388, section "Discover if the rendezvous API is available", at the names that are shown
-/// until the proposal is accepted, or else at the other ones.
-async fn offered(
+/// At the names that are in use until the proposal is accepted, or else at the other ones. The
+/// request itself shows whether there is such an API (MSC4388, section "Discover if the rendezvous
+/// API is available": clients "can" ask first). But MSC4108 has sessions at the stable path, too,
+/// and would make one of these.
+async fn created(
     http: &Http,
     base_url: &BaseUrl,
     token: Option<&str>,
-) -> Result<ApiRoot, RendezvousError> {
+) -> Result<RendezvousSession, RendezvousError> {
     let first = Prefix::default();
     for prefix in [first, first.other()] {
         let api = ApiRoot::new(base_url.clone(), prefix);
-        match patiently(|| is_available(http, &api, token)).await {
+        let session = async {
+            if prefix == Prefix::Stable {
+                patiently(|| is_available(http, &api, token)).await?;
+            }
+            patiently(|| create_with_id(http, &api, token)).await
+        };
+        match session.await {
             Err(error) if error.is_unknown_path() => {}
-            outcome => return outcome.map(|()| api),
+            outcome => return outcome,
         }
     }
     Err(RendezvousError::NoNewer {

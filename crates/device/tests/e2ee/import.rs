@@ -278,7 +278,7 @@ async fn a_second_import_does_not_upload_again() {
 async fn a_device_that_is_not_there_or_not_signed_is_not_verified() {
     let (world, first) = TestEnv::with_first_device().await;
     let new = world.device(NEW).await;
-    let soon = Duration::from_millis(10);
+    let soon = Duration::from_millis(500);
     let device = new.encryption.device_id();
     assert!(
         !first
@@ -325,7 +325,7 @@ async fn the_keys_of_another_under_our_name_are_not_verified() {
         let others = keys["device_keys"][user.as_str()][NEW].take();
         keys["device_keys"][user.as_str()] = json!({ "FIRSTDEVICE": others });
     });
-    let soon = Duration::from_millis(10);
+    let soon = Duration::from_millis(500);
     assert!(
         !first
             .encryption

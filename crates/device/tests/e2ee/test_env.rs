@@ -13,7 +13,7 @@ use matrix_qr_device::{
     },
     secret::Secret,
 };
-use matrix_qr_protocol::login::message::Secrets;
+use matrix_qr_protocol::login::{VerificationOutcome, message::Secrets};
 use matrix_qr_sandbox::{Options, Sandbox};
 use ruma::{
     DeviceId, OwnedUserId,
@@ -179,6 +179,7 @@ impl SignInSteps for Encryption {
     async fn await_verified(&self, at: &Homeserver, device: &DeviceId, within: Duration) -> bool {
         let held = HeldIdentity::of(&self.secrets().await.unwrap().cross_signing);
         keys::await_verified(at, self.user_id(), &held, device, within).await
+            == VerificationOutcome::Verified
     }
 }
 

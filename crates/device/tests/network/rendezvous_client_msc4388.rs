@@ -129,10 +129,7 @@ fn prefix(client: &RendezvousClient) -> Prefix {
 async fn the_unstable_names_are_asked_for_first_and_then_the_stable_ones() {
     let server = serve(Room::at(UNSTABLE)).await;
     let client = create(&server, None).await.unwrap();
-    assert_eq!(
-        server.lines(),
-        [format!("GET {UNSTABLE}"), format!("POST {UNSTABLE}")]
-    );
+    assert_eq!(server.lines(), [format!("POST {UNSTABLE}")]);
     assert_eq!(prefix(&client), Prefix::Unstable);
     let left = client.time_left();
     assert!(
@@ -142,6 +139,7 @@ async fn the_unstable_names_are_asked_for_first_and_then_the_stable_ones() {
 
     let server = serve(Room::at(STABLE)).await;
     let client = create(&server, None).await.unwrap();
+    // A server of MSC4108 has sessions at this path, too, and would make one.
     assert_eq!(
         server.lines()[1..],
         [format!("GET {STABLE}"), format!("POST {STABLE}")]
@@ -160,7 +158,7 @@ async fn the_token_is_shown_at_the_creation_and_nowhere_else() {
         .iter()
         .map(|asked| asked.header("authorization").is_some())
         .collect();
-    assert_eq!(tokens, [true, true, false, false]);
+    assert_eq!(tokens, [true, false, false]);
     assert_eq!(
         server.asked()[0].header("authorization"),
         Some("Bearer mat_secret")
@@ -171,6 +169,11 @@ async fn the_token_is_shown_at_the_creation_and_nowhere_else() {
             .iter()
             .all(|asked| !asked.path.contains("mat_secret"))
     );
+}
+
+/// Where such a request begins: only at the stable path is it asked whether there is this API.
+fn asked_at(method: &str) -> &'static str {
+    if method == "GET" { STABLE } else { UNSTABLE }
 }
 
 #[tokio::test]
@@ -190,7 +193,7 @@ async fn who_may_not_create_is_told_what_to_do_instead() {
         ("POST", status(403)),
     ] {
         for token in [None, Some("mat_secret")] {
-            let server = serve(Room::at(UNSTABLE).instead(method, reply.clone())).await;
+            let server = serve(Room::at(asked_at(method)).instead(method, reply.clone())).await;
             let error = create(&server, token).await.unwrap_err();
             let host = "127.0.0.1".to_owned();
             let expected = match token {
@@ -223,7 +226,7 @@ async fn a_server_without_it_is_named() {
     );
     assert_eq!(
         server.lines(),
-        [format!("GET {UNSTABLE}"), format!("GET {STABLE}")]
+        [format!("POST {UNSTABLE}"), format!("GET {STABLE}")]
     );
 }
 
@@ -233,7 +236,7 @@ async fn no_redirect_is_followed() {
         let elsewhere =
             Server::start(|_| Reply::json(200, json!({ "create_available": true }))).await;
         let redirect = Reply::redirect(status, elsewhere.url.as_str());
-        let server = serve(Room::at(UNSTABLE).instead(method, redirect)).await;
+        let server = serve(Room::at(asked_at(method)).instead(method, redirect)).await;
         let error = create(&server, Some("mat_secret")).await.unwrap_err();
         assert!(
             matches!(
@@ -249,7 +252,7 @@ async fn no_redirect_is_followed() {
 #[tokio::test]
 async fn a_moment_of_weakness_passes() {
     let server = serve(
-        Room::at(UNSTABLE)
+        Room::at(STABLE)
             .instead("GET", Reply::Close)
             .instead("POST", Reply::html(502)),
     )
@@ -327,7 +330,7 @@ async fn a_write_whose_answer_is_lost_is_repeated_at_once() {
     let asked = server.asked();
     let writes: Vec<_> = asked
         .iter()
-        .skip(2)
+        .skip(1)
         .map(|asked| (asked.method.as_str(), asked.text()))
         .collect();
     let body = writes[0].1;

@@ -15,7 +15,7 @@ use matrix_qr_protocol::{
     login::DeviceLookup::Present,
     revision::{Revision, Role},
 };
-use matrix_qr_sandbox::{Fault, Method};
+use matrix_qr_sandbox::{Fault, LateServer, Method};
 
 use crate::{
     failures::{BOTH, Row, assert_no_new_device, assert_told, was_told},
@@ -159,7 +159,8 @@ async fn a_token_poll_may_be_told_to_slow_down() {
 
 #[tokio::test]
 async fn the_homeserver_may_be_slow() {
-    survives(Fault::SlowHomeserver {
+    survives(Fault::LateAnswers {
+        server: LateServer::Homeserver,
         delay: Duration::from_millis(400),
     })
     .await;

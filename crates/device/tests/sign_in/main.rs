@@ -24,6 +24,7 @@ mod passphrase;
 mod paths;
 mod remains;
 mod revision;
+mod round_trips;
 mod scripted_peer;
 mod sign_out;
 mod stranger;

@@ -8,7 +8,7 @@ use std::{
 use axum::http::Method;
 use tokio::sync::watch;
 
-use super::table::Fault;
+use super::{late_server::LateServer, table::Fault};
 
 /// The faults that are set now.
 #[derive(Debug, Default)]
@@ -82,10 +82,12 @@ impl Faults {
             .is_some()
     }
 
-    /// How late the homeserver answers.
-    pub(crate) fn delay(&self) -> Duration {
+    /// How late this server answers.
+    pub(crate) fn delay(&self, of: LateServer) -> Duration {
         let delay = |set: &ActiveFault| match set.fault {
-            Fault::SlowHomeserver { delay } => Some(delay),
+            Fault::LateAnswers { server, delay } if [LateServer::All, of].contains(&server) => {
+                Some(delay)
+            }
             _ => None,
         };
         self.lock().iter().rev().find_map(delay).unwrap_or_default()

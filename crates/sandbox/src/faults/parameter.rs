@@ -59,3 +59,20 @@ pub(super) mod milliseconds {
         time.as_millis().to_string()
     }
 }
+
+/// Which server is meant.
+pub(super) mod server {
+    use super::super::late_server::LateServer;
+
+    pub(crate) const SYNTAX: &str = "SERVER";
+
+    pub(crate) fn read(text: &str) -> Option<LateServer> {
+        LateServer::EACH
+            .into_iter()
+            .find(|server| server.name() == text)
+    }
+
+    pub(crate) fn write(server: &LateServer) -> String {
+        server.name().to_owned()
+    }
+}

@@ -4,7 +4,8 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use axum::http::Method;
 
-use super::parameter::{count, method, milliseconds, ordinal};
+use super::late_server::LateServer;
+use super::parameter::{count, method, milliseconds, ordinal, server};
 
 /// Which part of the sandbox misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ enum Part {
     Authorization,
     /// The rendezvous service, and the connections to it.
     Rendezvous,
+    /// All of them.
+    Every,
 }
 
 /// Defines [`Fault`] and all code that must know every variant.
@@ -132,9 +135,9 @@ faults! {
         "the current backup version is a newer one";
     BackupOtherKey = "backup-other-key", Homeserver,
         "the backup's auth_data has another public key";
-    SlowHomeserver { delay: Duration as milliseconds = Duration::from_secs(1) }
-        = "slow-homeserver", Homeserver,
-        "each homeserver response is late by MS milliseconds";
+    LateAnswers { server: LateServer as server = LateServer::All, delay: Duration as milliseconds = Duration::from_secs(1) }
+        = "late-answers", Every,
+        "each answer of SERVER is late by MS milliseconds: all, homeserver, authorization, or rendezvous";
     LoseAnswer { method: Method as method = Method::PUT, nth: u32 as ordinal = 1 }
         = "lose-answer", Rendezvous,
         "the Nth rendezvous request is executed, but its response is lost";
@@ -185,7 +188,7 @@ impl Fault {
     /// it saw.
     pub fn acts_in_front_of_synapse(&self) -> bool {
         match self.part() {
-            Part::Homeserver | Part::Discovery => false,
+            Part::Homeserver | Part::Discovery | Part::Every => false,
             Part::Authorization | Part::Rendezvous => true,
         }
     }
@@ -281,7 +284,7 @@ mod tests {
             known.map(KnownFault::syntax).unwrap()
         };
         assert_eq!(syntax("no-oauth"), "no-oauth");
-        assert_eq!(syntax("slow-homeserver"), "slow-homeserver=MS");
+        assert_eq!(syntax("late-answers"), "late-answers=SERVER:MS");
         assert_eq!(syntax("lose-answer"), "lose-answer=METHOD:N");
     }
 

@@ -25,7 +25,7 @@ use axum::{
     routing::{get, post, put},
 };
 
-use crate::{matrix_error::MatrixError, state::SandboxState};
+use crate::{faults::LateServer, late, matrix_error::MatrixError, state::SandboxState};
 
 const BODY_LIMIT: usize = 1024 * 1024;
 
@@ -46,6 +46,10 @@ pub(crate) fn router(state: Arc<SandboxState>) -> Router {
         .method_not_allowed_fallback(async || MatrixError::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(state.clone(), around))
+        .layer(middleware::from_fn_with_state(
+            (LateServer::Homeserver, state.clone()),
+            late::answer,
+        ))
         .with_state(state)
 }
 
@@ -137,13 +141,8 @@ fn room_routes() -> Router<Arc<SandboxState>> {
         )
 }
 
-/// Wraps every request: delays it if a fault is set, and wakes all waiting `/sync` requests after
-/// each write.
+/// Wakes all waiting `/sync` requests after each write.
 async fn around(State(state): State<Arc<SandboxState>>, request: Request, next: Next) -> Response {
-    let delay = state.faults.delay();
-    if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
-    }
     let writes = request.method() != Method::GET;
     let response = next.run(request).await;
     if writes {

@@ -29,7 +29,7 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::state::SandboxState;
+use crate::{faults::LateServer, late, state::SandboxState};
 
 const BODY_LIMIT: usize = 64 * 1024;
 
@@ -51,6 +51,10 @@ pub(crate) fn router(state: Arc<SandboxState>) -> Router {
         .route("/style.css", get(page::style))
         .layer(middleware::map_response(never_stored))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(
+            (LateServer::Authorization, state.clone()),
+            late::answer,
+        ))
         .with_state(state)
 }
 

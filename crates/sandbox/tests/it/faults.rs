@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use matrix_qr_sandbox::Fault;
+use matrix_qr_sandbox::{Fault, LateServer};
 use serde_json::{Value, json};
 
 use crate::common::{
@@ -306,25 +306,42 @@ async fn another_backup() {
 }
 
 #[tokio::test]
-async fn slow_homeserver() {
-    let env = faulty(Fault::SlowHomeserver {
-        delay: Duration::from_secs(3600),
-    })
-    .await;
+async fn late_answers() {
+    let late = |server, delay| Fault::LateAnswers { server, delay };
+    let hour = Duration::from_secs(3600);
+    let env = faulty(late(LateServer::Homeserver, hour)).await;
     let metadata = client_metadata();
     tokio::select! {
         answer = reply(env.http.get(env.hs("versions"))) => panic!("answered: {answer:?}"),
         (status, _) = env.register(&metadata) => assert_eq!(status, 201, "the rest is not late"),
     }
     env.sandbox.faults().clear();
-    env.sandbox.faults().set(Fault::SlowHomeserver {
-        delay: Duration::from_millis(10),
-    });
+    env.sandbox
+        .faults()
+        .set(late(LateServer::All, Duration::from_millis(10)));
+    let versions = || reply(env.http.get(env.hs("versions")));
+    let create = || env.http.post(env.sandbox.rendezvous()).send();
+    assert_eq!(versions().await.0, 200, "late, but answered");
+    let (one, other, created) = tokio::join!(versions(), env.register(&metadata), create());
+    assert_eq!((one.0.as_u16(), other.0.as_u16()), (200, 201));
+    created.unwrap();
+    let record = env.sandbox.record();
+    let mut late: Vec<_> = record
+        .late_answers
+        .iter()
+        .map(|late| (late.server, late.request.as_str()))
+        .collect();
+    late.sort_unstable();
     assert_eq!(
-        reply(env.http.get(env.hs("versions"))).await.0,
-        200,
-        "late, but answered"
+        late,
+        [
+            ("authorization", "POST /oauth2/registration"),
+            ("homeserver", "GET /_matrix/client/versions"),
+            ("homeserver", "GET /_matrix/client/versions"),
+            ("rendezvous", "POST /_matrix/client/v1/rendezvous"),
+        ]
     );
+    assert_eq!(record.answers_in_a_row().len(), 2, "three at the same time");
 }
 
 /// Every fault needs a test above.
