@@ -71,6 +71,17 @@ pub(crate) fn router(responses: &Responses, minimal: bool) -> Router {
         .route("/_matrix/client/v1/rendezvous/{id}", session)
 }
 
+/// The headers that a client needs, in a browser or not: without one of them it would not find out
+/// what it asked for. No browser reads more of them from a response that is not to a preflight.
+const NEEDED: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::ETAG,
+    header::EXPIRES,
+    header::LAST_MODIFIED,
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::ACCESS_CONTROL_EXPOSE_HEADERS,
+];
+
 /// A response that is copied for each request.
 struct Fixed {
     status: StatusCode,
@@ -81,8 +92,7 @@ struct Fixed {
 impl Fixed {
     /// Leaves out an invalid header or status. The servers then differ, and the client reports it.
     fn new(constant: &ConstantResponse, minimal: bool) -> Self {
-        let kept =
-            |name: &HeaderName| !minimal || [header::CONTENT_TYPE, header::ETAG].contains(name);
+        let kept = |name: &HeaderName| !minimal || NEEDED.contains(name);
         let headers = constant.headers.iter().filter_map(|(name, value)| {
             let value: &'static str = String::leak(value.clone());
             Some((

@@ -38,6 +38,10 @@ pub(crate) enum BenchError {
     RequestBuffer(#[from] axum::http::Error),
     #[error("{0} is missing: apt-get install redis-server")]
     NoRedis(&'static str),
+    #[error("{0} is missing: apt-get install valgrind")]
+    NoValgrind(&'static str),
+    #[error("valgrind has not written how many instructions it counted")]
+    NoCount,
     #[error("{0}")]
     Json(#[from] serde_json::Error),
     #[error("`matrix-qr demo` did not end with a verified device, or did not report its times")]

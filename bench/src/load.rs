@@ -63,6 +63,20 @@ impl Load {
         let latencies = latencies.map_err(|_| BenchError::TooSlow("a request"))??;
         start.result(&server.process, self, latencies)
     }
+
+    /// Has one client send its request `count` times, or two devices sign in as often. Returns how
+    /// many requests these were.
+    pub(crate) async fn repeat(
+        self,
+        server: &ServerProcess,
+        count: usize,
+    ) -> Result<usize, BenchError> {
+        let mut worker = Worker::prepare(self, server).await?;
+        for _ in 0..count {
+            worker.ask().await?;
+        }
+        Ok(worker.latencies().len())
+    }
 }
 
 async fn latencies_of(
@@ -99,22 +113,25 @@ impl Worker {
     }
 
     /// How long each request took.
-    async fn work(self, until: Instant) -> Result<Vec<u32>, BenchError> {
+    async fn work(mut self, until: Instant) -> Result<Vec<u32>, BenchError> {
+        self.ask().await?;
+        while Instant::now() < until {
+            self.ask().await?;
+        }
+        Ok(self.latencies())
+    }
+
+    async fn ask(&mut self) -> Result<(), BenchError> {
         match self {
-            Self::Alone(mut single) => {
-                single.ask().await?;
-                while Instant::now() < until {
-                    single.ask().await?;
-                }
-                Ok(single.client.latencies)
-            }
-            Self::Pair(mut pair) => {
-                pair.go(Duration::ZERO).await?;
-                while Instant::now() < until {
-                    pair.go(Duration::ZERO).await?;
-                }
-                Ok(pair.latencies())
-            }
+            Self::Alone(single) => single.ask().await,
+            Self::Pair(pair) => pair.go(Duration::ZERO).await,
+        }
+    }
+
+    fn latencies(self) -> Vec<u32> {
+        match self {
+            Self::Alone(single) => single.client.latencies,
+            Self::Pair(pair) => pair.latencies(),
         }
     }
 }

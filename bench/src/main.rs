@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `options` | the command line |
 //! | `rates` | rows: our server and a bare one, in turn |
+//! | `instructions` | rows: the instructions of a request, counted by valgrind |
 //! | `memory` | rows: the memory of a session; a million sessions |
 //! | `flood` | rows: sign-ins while one client creates as fast as it can |
 //! | `slow` | rows: a thousand connections that send a byte a second |
@@ -60,6 +61,7 @@ mod responses;
 )]
 mod history;
 mod instances;
+mod instructions;
 mod load;
 mod memory;
 mod options;
@@ -133,6 +135,7 @@ async fn run_all(options: &BenchOptions) -> bool {
 fn rows(group: RowGroup) -> &'static [&'static str] {
     match group {
         RowGroup::Rates => &rates::ROWS,
+        RowGroup::Instructions => &instructions::ROWS,
         RowGroup::Memory => &memory::ROWS,
         RowGroup::Million => &memory::MILLION_ROWS,
         RowGroup::Flood => &flood::ROWS,
@@ -152,6 +155,7 @@ async fn run(
 ) -> Result<(), BenchError> {
     match group {
         RowGroup::Rates => rates::measure(options, report).await,
+        RowGroup::Instructions => instructions::measure(options, report).await,
         RowGroup::Memory => memory::measure(options, report).await,
         RowGroup::Million => memory::measure_million(options, report).await,
         RowGroup::Flood => flood::measure(options, report).await,

@@ -57,6 +57,8 @@ pub(crate) enum BenchCommand {
 pub(crate) enum RowGroup {
     /// Poll, read, create and exchange in both APIs, relative to a bare axum server.
     Rates,
+    /// The instructions of a request, counted by valgrind.
+    Instructions,
     /// The memory of a live session.
     Memory,
     /// A million sessions. Not in a quick run.

@@ -14,9 +14,6 @@ use crate::error::BenchError;
 /// How long a server may take to start listening.
 const START: Duration = Duration::from_secs(20);
 
-/// The unit in which Linux reports processor time (`USER_HZ`), whatever the kernel's own tick.
-const TICK: Duration = Duration::from_millis(10);
-
 /// A process that is killed when this value is dropped.
 pub(crate) struct ChildProcess(pub(crate) Child);
 
@@ -30,21 +27,21 @@ impl ChildProcess {
         Ok(Self(child))
     }
 
-    /// The processor time that it has used, in user and in system mode.
+    /// The processor time that its threads have used, in user and in system mode. Not from the
+    /// `stat` of the process, which counts in units of 10 ms.
     pub(crate) fn cpu(&self) -> io::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        // The second field is the program's name in parentheses. It may contain spaces and
-        // parentheses.
-        let fields = stat
-            .rsplit_once(')')
-            .map_or("", |(_, fields)| fields)
-            .split_whitespace();
-        let ticks: u32 = fields
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<u32>().ok())
-            .sum();
-        Ok(TICK * ticks)
+        let mut all = Duration::ZERO;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
+            let times = match fs::read_to_string(thread?.path().join("schedstat")) {
+                // The thread has ended.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                times => times?,
+            };
+            let running = times.split(' ').next().and_then(|time| time.parse().ok());
+            let none = || io::Error::other("/proc does not report the processor time of threads");
+            all += Duration::from_nanos(running.ok_or_else(none)?);
+        }
+        Ok(all)
     }
 
     /// The memory that it uses, in KiB.

@@ -19,30 +19,55 @@ pub(crate) enum Setting {
 
 /// Starts our server.
 pub(crate) fn ours(options: &BenchOptions, setting: Setting) -> Result<ServerProcess, BenchError> {
-    // Without the environment, which may contain settings of the server.
-    ServerProcess::start(
-        Command::new(&options.server)
-            .args(arguments(setting))
-            .env_clear(),
-        b"",
-    )
+    ServerCommand::ours(options, setting).start()
 }
 
 /// Starts the bare server with these responses.
 pub(crate) fn bare(responses: &Responses, minimal: bool) -> Result<ServerProcess, BenchError> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("bare").args(minimal.then_some("--minimal"));
-    let input = format!("{}\n", serde_json::to_string(responses)?);
-    Ok(ServerProcess {
-        constant: true,
-        ..ServerProcess::start(&mut command, input.as_bytes())?
-    })
+    ServerCommand::bare(responses, minimal)?.start()
+}
+
+/// How a server is started.
+pub(crate) struct ServerCommand {
+    pub(crate) command: Command,
+    input: String,
+    constant: bool,
+}
+
+impl ServerCommand {
+    pub(crate) fn ours(options: &BenchOptions, setting: Setting) -> Self {
+        let mut command = Command::new(&options.server);
+        // Without the environment, which may contain settings of the server.
+        command.args(arguments(setting)).env_clear();
+        Self {
+            command,
+            input: String::new(),
+            constant: false,
+        }
+    }
+
+    pub(crate) fn bare(responses: &Responses, minimal: bool) -> Result<Self, BenchError> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("bare").args(minimal.then_some("--minimal"));
+        Ok(Self {
+            command,
+            input: format!("{}\n", serde_json::to_string(responses)?),
+            constant: true,
+        })
+    }
+
+    pub(crate) fn start(mut self) -> Result<ServerProcess, BenchError> {
+        Ok(ServerProcess {
+            constant: self.constant,
+            ..ServerProcess::start(&mut self.command, self.input.as_bytes())?
+        })
+    }
 }
 
 /// The command line of our server. No client connects to the public URL: they only use its path.
 fn arguments(setting: Setting) -> Vec<String> {
     let listen = "--listen 127.0.0.1:0 --public-url http://127.0.0.1:1/ --allow-http";
-    let wide = "--max-sessions 4000000 --sessions-per-network 0 --creates-per-minute 0 --requests-per-minute 0 --lifetime 3600";
+    let wide = "--max-sessions 4000000 --sessions-per-network 0 --creates-per-minute 0 --requests-per-minute 0 --lifetime 3600 --drain 0";
     let line = match setting {
         Setting::Default => listen.to_owned(),
         Setting::Wide => format!("{listen} {wide}"),

@@ -50,7 +50,7 @@ pub(crate) async fn measure(
     let server = ours(options, Setting::Wide)?;
     let [closed, rates @ ..] = ROWS;
     report.add(closing(closed, &server).await?);
-    for (name, load) in rates.into_iter().zip(Load::TEXT) {
+    for (name, load) in rates.into_iter().zip(Load::ALL) {
         report.add(compare(name, load, &server, options).await?);
     }
     Ok(())

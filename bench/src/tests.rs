@@ -45,7 +45,7 @@ fn server(address: SocketAddr, constant: bool) -> ServerProcess {
 #[tokio::test]
 async fn each_load_runs_against_ours_and_against_the_bare_server() {
     let ours = start_ours().await;
-    for load in Load::TEXT.into_iter().chain(Load::JSON) {
+    for load in Load::ALL {
         let responses = Responses::of(ours, load).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let bare = listener.local_addr().unwrap();
@@ -67,7 +67,7 @@ async fn each_load_runs_against_ours_and_against_the_bare_server() {
 #[tokio::test]
 async fn the_bare_server_sends_what_ours_does() {
     let ours = start_ours().await;
-    for load in Load::TEXT.into_iter().chain(Load::JSON) {
+    for load in Load::ALL {
         let responses = Responses::of(ours, load).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (bare, said) = (listener.local_addr().unwrap(), responses.clone());

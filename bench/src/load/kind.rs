@@ -18,14 +18,20 @@ pub(crate) enum Load {
 }
 
 impl Load {
-    pub(crate) const TEXT: [Self; 4] = [Self::Poll, Self::Read, Self::Create, Self::Exchange];
-    pub(crate) const JSON: [Self; 3] = [Self::JsonRead, Self::JsonCreate, Self::JsonExchange];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Poll,
+        Self::Read,
+        Self::Create,
+        Self::Exchange,
+        Self::JsonRead,
+        Self::JsonCreate,
+        Self::JsonExchange,
+    ];
 
     pub(crate) fn api(self) -> RendezvousApi {
-        if Self::JSON.contains(&self) {
-            RendezvousApi::Json
-        } else {
-            RendezvousApi::Text
+        match self {
+            Self::Poll | Self::Read | Self::Create | Self::Exchange => RendezvousApi::Text,
+            Self::JsonRead | Self::JsonCreate | Self::JsonExchange => RendezvousApi::Json,
         }
     }
 
