@@ -19,10 +19,11 @@ use tower::ServiceExt as _;
 use crate::shared::Shared;
 
 /// Everything is of this page alone: nothing is loaded from elsewhere, framed, cached or told on.
+/// `data:` is for the icon, which is empty: without one, browsers ask for `/favicon.ico`.
 const HEADERS: [(HeaderName, &str); 8] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
          connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
     (header::CACHE_CONTROL, "no-store"),

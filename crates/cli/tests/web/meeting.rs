@@ -31,7 +31,7 @@ pub(crate) struct Way {
 }
 
 /// Both devices, each with its browser: connected, before the digits are typed.
-pub(crate) struct Meeting {
+pub(crate) struct WebMeeting {
     sandbox: SandboxProcess,
     pub(crate) login: WebDevice,
     pub(crate) link: WebDevice,
@@ -40,7 +40,7 @@ pub(crate) struct Meeting {
     _turn: SemaphorePermit<'static>,
 }
 
-impl Meeting {
+impl WebMeeting {
     pub(crate) async fn begin(way: Way) -> Self {
         let turn = turn().await;
         let sandbox = SandboxProcess::start();

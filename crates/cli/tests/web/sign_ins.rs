@@ -3,7 +3,7 @@
 use matrix_qr_page::words;
 
 use crate::{
-    meeting::{Meeting, Taken, Way},
+    meeting::{Taken, Way, WebMeeting},
     people::{Eyes, browser},
     webdriver::Chromium,
 };
@@ -14,7 +14,7 @@ async fn signs_in(shown_by: &'static str, revision: &'static str, taken: Taken) 
         revision,
         taken,
     };
-    let meeting = Meeting::begin(way).await;
+    let meeting = WebMeeting::begin(way).await;
     let link = meeting.agree(way).await;
     meeting.finish(&link).await;
 }
@@ -72,7 +72,7 @@ const WAY: Way = Way {
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver: cargo xtask test"]
 async fn wrong_digits_end_it_on_both_pages() {
-    let mut meeting = Meeting::begin(WAY).await;
+    let mut meeting = WebMeeting::begin(WAY).await;
     let digits = meeting.digits(WAY).await;
     let wrong = if digits == "11" { "12" } else { "11" };
     meeting.new.types_digits(wrong).await;
@@ -99,7 +99,7 @@ async fn wrong_digits_end_it_on_both_pages() {
 #[ignore = "needs chromium and chromedriver: cargo xtask test"]
 async fn cancel_on_either_page_is_heard_at_the_other() {
     for canceller in ["new", "existing"] {
-        let mut meeting = Meeting::begin(WAY).await;
+        let mut meeting = WebMeeting::begin(WAY).await;
         meeting.digits(WAY).await;
         let (cancels, hears) = match canceller {
             "new" => (&meeting.new, &meeting.existing),
@@ -119,7 +119,7 @@ async fn cancel_on_either_page_is_heard_at_the_other() {
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver: cargo xtask test"]
 async fn a_page_may_be_reloaded_and_a_browser_killed() {
-    let mut meeting = Meeting::begin(WAY).await;
+    let mut meeting = WebMeeting::begin(WAY).await;
     meeting.digits(WAY).await;
     meeting.new.go(&meeting.login.url).await;
     kill(&mut meeting.existing).await;

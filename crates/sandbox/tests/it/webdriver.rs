@@ -24,14 +24,7 @@ pub(crate) struct Chromium {
 impl Chromium {
     /// With these arguments and preferences of Chromium besides the usual ones.
     pub(crate) async fn open(arguments: &[&str], preferences: Value) -> Self {
-        let mut driver = Command::new(DRIVER)
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{DRIVER}: {error}; apt-get install chromium chromium-driver")
-            });
-        let port = port(&mut driver);
+        let (driver, port) = start();
         let http = Client::builder().no_proxy().build().unwrap();
         let mut browser = Self {
             driver,
@@ -118,14 +111,31 @@ impl Drop for Chromium {
     }
 }
 
-/// The port that chromedriver reports.
-fn port(driver: &mut Child) -> u16 {
-    let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-    let mut ports = lines.map_while(Result::ok).filter_map(|line| {
-        line.split_once("started successfully on port ")
-            .and_then(|(_, port)| port.trim_end_matches('.').parse().ok())
-    });
-    ports.next().expect("chromedriver did not start")
+/// Starts chromedriver; returns the port that it reports. It takes any port of IPv4, and ends if
+/// somebody has the same one of IPv6: then it is started again.
+fn start() -> (Child, u16) {
+    let mut said = String::new();
+    for _ in 0..5 {
+        let mut driver = Command::new(DRIVER)
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{DRIVER}: {error}; apt-get install chromium chromium-driver")
+            });
+        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        for line in lines.map_while(Result::ok) {
+            let port = line.split_once("started successfully on port ");
+            let port = port.and_then(|(_, port)| port.trim_end_matches('.').parse().ok());
+            if let Some(port) = port {
+                return (driver, port);
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        driver.wait().unwrap();
+    }
+    panic!("chromedriver does not start:\n{said}")
 }
 
 fn capabilities(arguments: &[&str], preferences: Value) -> Value {
