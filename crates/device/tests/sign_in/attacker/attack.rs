@@ -15,8 +15,6 @@ use self::{
 /// A request of the rendezvous session. Messages are counted from 1: `LoginInitiate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum SessionStep {
-    /// Only MSC4388: whether a session can be created.
-    Ask,
     Create,
     /// The first read of the device that scans.
     Join,
@@ -36,7 +34,7 @@ impl SessionStep {
     /// Whose request it is. The one that scans writes first, then they take turns.
     pub(crate) fn side(self) -> SessionSide {
         match self {
-            Self::Ask | Self::Create => SessionSide::Shows,
+            Self::Create => SessionSide::Shows,
             Self::Join => SessionSide::Scans,
             Self::Write(message) => SessionSide::of_writer(message),
             Self::Read(message) => SessionSide::of_writer(message + 1),
@@ -58,11 +56,11 @@ impl SessionStep {
     }
 
     fn has_tag(self) -> bool {
-        !matches!(self, Self::Ask | Self::Delete(_))
+        !matches!(self, Self::Delete(_))
     }
 
     fn is_in_session(self) -> bool {
-        !matches!(self, Self::Ask | Self::Create)
+        !matches!(self, Self::Create)
     }
 }
 
@@ -200,10 +198,7 @@ impl Attack {
                 matches!(step, SessionStep::Read(_)),
             ),
             Answer(OnAnswer::IdFlipped | OnAnswer::OtherSessionsId) => step == SessionStep::Create,
-            Answer(OnAnswer::Reordered) => {
-                !matches!(step, SessionStep::Ask | SessionStep::Join)
-                    && (step != SessionStep::Create || revision == Revision::Msc4388)
-            }
+            Answer(OnAnswer::Reordered) => !matches!(step, SessionStep::Create | SessionStep::Join),
             Answer(
                 OnAnswer::TagFlipped
                 | OnAnswer::TagNew
@@ -215,7 +210,7 @@ impl Attack {
                 | OnAnswer::ExpiresNonsense,
             ) => step.has_tag(),
             Answer(OnAnswer::WeakTag) => step.has_tag() && revision == Revision::Msc4108,
-            _ => step != SessionStep::Ask || revision == Revision::Msc4388,
+            _ => true,
         }
     }
 }

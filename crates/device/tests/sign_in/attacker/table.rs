@@ -79,7 +79,6 @@ impl Place {
     fn of(step: SessionStep, shown_by: Role) -> Self {
         let number = step.number(shown_by);
         match step {
-            SessionStep::Ask => Self('A', 0),
             SessionStep::Create => Self('C', 0),
             SessionStep::Join => Self('J', 0),
             SessionStep::Write(_) => Self('W', number),

@@ -248,7 +248,8 @@ impl AttackedWire {
                 let message = case.payloads.len() + 1;
                 (SessionStep::Write(message).side() == side).then_some(SessionStep::Write(message))
             }
-            _ if is_root(request) => Some(SessionStep::Ask),
+            // Whether the stable path is that of MSC4388.
+            _ if is_root(request) => None,
             _ if side == SessionSide::Scans && !case.joined => Some(SessionStep::Join),
             _ => {
                 let first = if side == SessionSide::Shows { 1 } else { 2 };

@@ -25,7 +25,7 @@ use matrix_qr_sandbox::Fault;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::{BOTH, Row, assert_failed_late, assert_told, uploads, was_told};
+use super::{BOTH, Row, assert_failed_late, assert_no_new_device, assert_told, uploads, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
     scripted_peer::{
@@ -341,7 +341,30 @@ async fn the_identity_changes_in_between() {
     }
 }
 
+/// The new device has asked what is published before the secrets arrived, and they belonged to that.
+/// It asks again before it keeps anything.
+async fn the_identity_changes_during_the_import() {
+    let world = TestEnv::start().await;
+    for shown_by in BOTH {
+        let reset = async |meeting: &Meeting| {
+            let importing = When::Told(Role::New, "ImportingSecrets");
+            meeting.until(&importing).await;
+            world.sandbox.faults().set(Fault::WrongIdentity);
+        };
+        let end = world.sign_in_while(&Plan::shown_by(shown_by), reset).await;
+        world.sandbox.faults().clear();
+        assert!(
+            matches!(end.new, Err(Error::SecretsRefused(_))),
+            "{:?}",
+            end.new
+        );
+        assert!(!was_told(&end, Role::New, "KeysUploaded"));
+        assert_no_new_device(&world, &end);
+    }
+}
+
 each_revision![
+    the_identity_changes_during_the_import,
     a_bundle_without_cross_signing,
     a_malformed_bundle,
     a_bundle_of_another_identity,
