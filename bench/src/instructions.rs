@@ -99,7 +99,9 @@ async fn counted(
     let requests = load.repeat(&server, count).await?;
     stop(server)?;
     let totals = fs::read_to_string(file)?;
-    let totals = totals.lines().find_map(|line| line.strip_prefix("totals: "));
+    let totals = totals
+        .lines()
+        .find_map(|line| line.strip_prefix("totals: "));
     let instructions = totals.and_then(|count| count.trim().parse().ok());
     Ok(InstructionCount {
         requests: requests as f64,

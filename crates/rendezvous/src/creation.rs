@@ -65,7 +65,8 @@ impl CreationPolicy {
         match self {
             Self::Open => Ok(true),
             #[cfg(feature = "whoami")]
-            Self::Users(checker) => checker.is_user(headers, admit).await,
+            // Boxed: it is large, and part of every request's future.
+            Self::Users(checker) => Box::pin(checker.is_user(headers, admit)).await,
         }
     }
 }

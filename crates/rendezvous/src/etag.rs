@@ -5,12 +5,6 @@ mod condition;
 
 use std::time::Instant;
 
-use axum::{
-    body::Bytes,
-    http::{HeaderMap, Method, Request, StatusCode, header},
-};
-use serde::Serialize;
-
 use self::condition::Condition;
 use crate::{
     config::Config,
@@ -27,6 +21,10 @@ use crate::{
         id::{SessionApi, SessionId, WriteTag},
         session::{Errcodes, ReadOutcome, Write, WriteOutcome},
     },
+};
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, Method, Request, StatusCode, header},
 };
 
 /// What a path of this API leads to.
@@ -84,16 +82,8 @@ async fn create<S: Store, B: RequestBody>(
     let (id, session) = rendezvous
         .create(client, write, SessionApi::Msc4108, errcodes)
         .await?;
-    let body = serde_json::to_vec(&CreateResponseBody {
-        url: &rendezvous.session_url(id),
-    })
-    .unwrap_or_default();
-    Ok(ApiResponse::new(StatusCode::CREATED, ResponseBody::Json(body)).session(session))
-}
-
-#[derive(Serialize)]
-struct CreateResponseBody<'a> {
-    url: &'a str,
+    let body = ResponseBody::Json(rendezvous.created(id));
+    Ok(ApiResponse::new(StatusCode::CREATED, body).session(session))
 }
 
 /// A request about a session. While the session lives, a refusal has its headers too: a deployed
@@ -149,14 +139,14 @@ async fn receive<S: Store>(
 ) -> Result<ApiResponse, Refusal> {
     let condition = Condition::of(headers, header::IF_NONE_MATCH)?;
     let seen = condition.and_then(Condition::tag);
-    let max_wait = prefer::preferred_wait(headers).filter(|_| condition.is_some());
+    let max_wait = condition.and_then(|_| prefer::preferred_wait(headers));
     let outcome = match max_wait {
         Some(time) => rendezvous.read_when_changed(id, seen, time).await?,
         None => rendezvous.read(id, seen).await?,
     };
     let response = match outcome {
         ReadOutcome::Changed(session) => {
-            let payload = Bytes::copy_from_slice(&session.payload);
+            let payload = session.payload.clone();
             ApiResponse::new(StatusCode::OK, ResponseBody::Plain(payload)).session(session)
         }
         ReadOutcome::Unchanged(session) => {

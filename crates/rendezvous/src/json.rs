@@ -5,7 +5,10 @@ mod body;
 
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, Method, Request, StatusCode},
+};
 use serde::Serialize;
 use url::form_urlencoded;
 
@@ -284,7 +287,7 @@ fn new_write(data: &str) -> Result<Write, Refusal> {
     }
     Ok(Write {
         tag: WriteTag::random(),
-        payload: data.as_bytes().into(),
+        payload: Bytes::copy_from_slice(data.as_bytes()),
         now: Instant::now(),
     })
 }

@@ -34,6 +34,12 @@ use self::{
     settings::{LoadedSettings, LogFormat, environment},
 };
 
+/// Takes less time than that of most systems, and keeps what lives for minutes (sessions) apart from
+/// what lives for one request: a session in the gap that a request left would waste the rest of it.
+#[cfg(feature = "allocator")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // First, while there is only one thread: it removes systemd's variables from the environment.
     let passed = ListenFd::from_env();

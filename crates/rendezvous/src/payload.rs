@@ -1,6 +1,6 @@
 //! Reading a payload: first the headers about it, then as many bytes as are allowed.
 
-use std::{error::Error, sync::Arc};
+use std::error::Error;
 
 use axum::{
     body::{Bytes, HttpBody},
@@ -33,6 +33,10 @@ impl<B: HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin> RequestBo
 pub(crate) fn check_media_type(expected: MediaType, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let first = types.next().ok_or(Refusal::NoContentType(expected))?;
+    // As clients send it.
+    if first == expected.name() && types.next().is_none() {
+        return Ok(());
+    }
     let text = first
         .to_str()
         .map_err(|_| Refusal::WrongContentType(expected))?;
@@ -46,11 +50,10 @@ pub(crate) fn check_media_type(expected: MediaType, headers: &HeaderMap) -> Resu
 
 /// The payload of a request, at most [`MAX_PAYLOAD`] bytes, in an allocation of its own size: a
 /// slice of the request's buffer would keep the whole buffer alive.
-pub(crate) async fn read(request: &mut Request<impl RequestBody>) -> Result<Arc<[u8]>, Refusal> {
+pub(crate) async fn read(request: &mut Request<impl RequestBody>) -> Result<Bytes, Refusal> {
     check_media_type(MediaType::Plain, request.headers())?;
-    Ok(Arc::from(
-        &read_body(request.body_mut(), MAX_PAYLOAD).await?[..],
-    ))
+    let body = read_body(request.body_mut(), MAX_PAYLOAD).await?;
+    Ok(Bytes::copy_from_slice(&body))
 }
 
 /// The JSON of a request. It may be a slice of the request's buffer: do not store it.

@@ -55,6 +55,8 @@ pub(crate) enum ClientAddress {
     NoPeer,
 }
 
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 impl Default for Proxies {
     fn default() -> Self {
         let here = ["127.0.0.0/8", "::1/128"]
@@ -131,7 +133,7 @@ impl Proxies {
 impl ForwardedHeader {
     fn name(&self) -> HeaderName {
         match self {
-            Self::XForwardedFor => HeaderName::from_static("x-forwarded-for"),
+            Self::XForwardedFor => X_FORWARDED_FOR,
             Self::Forwarded => header::FORWARDED,
             Self::Single(name) => name.clone(),
         }

@@ -39,13 +39,16 @@ const WARN_UNNAMED: Duration = Duration::from_secs(600);
 /// The longest lifetime that a session can have.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// See [`Rendezvous::created`].
+const AFTER_ID: &[u8] = b"\"}";
+
 /// A rendezvous server: its settings and its sessions. Clones share both.
 pub struct Rendezvous<S: Store = Memory>(Arc<RendezvousInner<S>>);
 
 struct RendezvousInner<S> {
     config: Config,
-    /// A session URL is this and the ID.
-    sessions_url: String,
+    /// The response to a create request in MSC4108's API, up to the ID. After the ID: [`AFTER_ID`].
+    before_id: String,
     sessions: WaitableStore<S>,
     limiter: Limiter,
     metrics: Metrics,
@@ -85,10 +88,12 @@ impl<S: Store> Rendezvous<S> {
             config.public_url.as_str().trim_end_matches('/'),
             paths::MSC4108_SESSIONS
         );
+        let quoted = serde_json::Value::from(sessions_url).to_string();
+        let before_id = format!("{{\"url\":{}", quoted.trim_end_matches('"'));
         let creation = CreationPolicy::new(&config.creation, &metrics);
         Self(Arc::new(RendezvousInner {
             config,
-            sessions_url,
+            before_id,
             sessions: WaitableStore::new(store),
             limiter,
             metrics,
@@ -182,11 +187,10 @@ impl<S: Store> Rendezvous<S> {
         self.0.sessions.waiters.released()
     }
 
-    pub(crate) fn session_url(&self, id: SessionId) -> String {
-        let mut url = String::with_capacity(self.0.sessions_url.len() + 22);
-        url.push_str(&self.0.sessions_url);
-        url.push_str(str::from_utf8(&id.to_text()).unwrap_or_default());
-        url
+    /// The body of the response to a create request in MSC4108's API: an object with the session's
+    /// URL. Put together here, because serializing it takes longer than creating the session.
+    pub(crate) fn created(&self, id: SessionId) -> Vec<u8> {
+        [self.0.before_id.as_bytes(), &id.to_text(), AFTER_ID].concat()
     }
 
     pub(crate) fn admit(&self, client: ClientAddress, kind: RequestKind) -> Result<(), Refusal> {

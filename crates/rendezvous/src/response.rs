@@ -77,13 +77,17 @@ impl ApiResponse {
             ResponseBody::Json(text) => (Some("application/json"), text.into()),
         };
         let mut headers = template(self.session.is_some(), media_type.is_some());
-        let date = SystemTime::now();
-        headers.insert(header::DATE, http_date(date));
-        if let Some(media_type) = media_type {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-        }
-        if let Some(session) = &self.session {
-            insert_session_headers(session, now, date, &mut headers);
+        let values = HeaderValues {
+            media_type,
+            session: self.session.as_ref(),
+            now,
+            date: SystemTime::now(),
+        };
+        // In place: finding each header by its name takes longer.
+        for (name, value) in &mut headers {
+            if let Some(filled) = value.is_empty().then(|| values.of(name)).flatten() {
+                *value = filled;
+            }
         }
         // matrix-js-sdk takes the ETag of any response to its write for that of its own payload,
         // and waits for ever. Without an ETag it reads the current payload (docs/compatibility.md).
@@ -169,26 +173,33 @@ fn template_with(of_session: bool, has_content: bool) -> HeaderMap {
         .collect()
 }
 
-/// `date` is the moment `now`, and the value of `Date`: clients compute the remaining time as `Expires` minus `Date`.
-fn insert_session_headers(
-    session: &SessionSnapshot,
+/// What the headers say that are empty in a template.
+struct HeaderValues<'a> {
+    media_type: Option<&'static str>,
+    session: Option<&'a SessionSnapshot>,
     now: Instant,
+    /// The moment `now`: clients compute the remaining time as `Expires` minus `Date`.
     date: SystemTime,
-    headers: &mut HeaderMap,
-) {
-    let left = session.expires.saturating_duration_since(now);
-    let age = now.saturating_duration_since(session.modified);
-    if let Some(tag) = entity_tag(session.tag) {
-        headers.insert(header::ETAG, tag);
+}
+
+impl HeaderValues<'_> {
+    fn of(&self, name: &HeaderName) -> Option<HeaderValue> {
+        let Self { now, date, .. } = *self;
+        match *name {
+            header::DATE => Some(http_date(date)),
+            header::CONTENT_TYPE => self.media_type.map(HeaderValue::from_static),
+            header::ETAG => entity_tag(self.session?.tag),
+            header::EXPIRES => {
+                let left = self.session?.expires.saturating_duration_since(now);
+                Some(http_date(date.checked_add(left).unwrap_or(date)))
+            }
+            header::LAST_MODIFIED => {
+                let age = now.saturating_duration_since(self.session?.modified);
+                Some(http_date(date.checked_sub(age).unwrap_or(date)))
+            }
+            _ => None,
+        }
     }
-    headers.insert(
-        header::EXPIRES,
-        http_date(date.checked_add(left).unwrap_or(date)),
-    );
-    headers.insert(
-        header::LAST_MODIFIED,
-        http_date(date.checked_sub(age).unwrap_or(date)),
-    );
 }
 
 fn entity_tag(tag: WriteTag) -> Option<HeaderValue> {
@@ -241,7 +252,7 @@ mod tests {
         let session = SessionSnapshot {
             tag: WriteTag::random(),
             replaced: None,
-            payload: [].into(),
+            payload: Bytes::new(),
             modified: now,
             expires: now,
             errcodes: crate::store::session::Errcodes::Stable,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use shuttle::{
     future::block_on,
     thread::{JoinHandle, spawn},
@@ -191,7 +192,7 @@ pub(super) fn version_of(tag: WriteTag) -> Version {
 pub(super) fn write(version: Version) -> Write {
     Write {
         tag: tag(version),
-        payload: [version].into(),
+        payload: Bytes::copy_from_slice(&[version]),
         now: now(),
     }
 }

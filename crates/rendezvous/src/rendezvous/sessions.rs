@@ -1,10 +1,7 @@
 //! What can be done with sessions: within the limits, with the waiting readers woken, counted and
 //! timed.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::Rendezvous;
 use crate::{
@@ -39,12 +36,9 @@ impl<S: Store> Rendezvous<S> {
             errcodes,
             permit,
         };
-        let session = self
-            .timed(
-                StoreOperation::Create,
-                self.0.sessions.store.create(id, new),
-            )
-            .await?;
+        let started = Self::clock();
+        let created = self.0.sessions.store.create(id, new).await;
+        let session = self.timed(StoreOperation::Create, started, created)?;
         self.count_received(bytes);
         Ok((id, session))
     }
@@ -73,13 +67,7 @@ impl<S: Store> Rendezvous<S> {
         seen: Option<WriteTag>,
         time: Duration,
     ) -> Result<ReadOutcome, Unavailable> {
-        let load = |now| self.load(id, seen, now);
-        let read = self
-            .0
-            .sessions
-            .waiters
-            .hold(id, Instant::now() + time, load)
-            .await;
+        let read = self.hold(id, seen, time).await;
         self.count_sent(read)
     }
 
@@ -92,16 +80,9 @@ impl<S: Store> Rendezvous<S> {
         seen: Option<WriteTag>,
         max_wait: Option<Duration>,
     ) -> Result<Option<SessionSnapshot>, Unavailable> {
-        let load = |now| self.load(id, seen, now);
         let read = match max_wait {
-            Some(time) => {
-                self.0
-                    .sessions
-                    .waiters
-                    .hold(id, Instant::now() + time, load)
-                    .await?
-            }
-            None => load(Instant::now()).await?,
+            Some(time) => self.hold(id, seen, time).await?,
+            None => self.load(id, seen, Instant::now()).await?,
         };
         let session = read.session();
         session
@@ -119,17 +100,32 @@ impl<S: Store> Rendezvous<S> {
             .is_some())
     }
 
+    /// Boxed, so that the futures of requests that do not wait are small: they are moved often.
+    async fn hold(
+        &self,
+        id: SessionId,
+        seen: Option<WriteTag>,
+        time: Duration,
+    ) -> Result<ReadOutcome, Unavailable> {
+        let load = |now| self.load(id, seen, now);
+        Box::pin(
+            self.0
+                .sessions
+                .waiters
+                .hold(id, Instant::now() + time, load),
+        )
+        .await
+    }
+
     async fn load(
         &self,
         id: SessionId,
         seen: Option<WriteTag>,
         now: Instant,
     ) -> Result<ReadOutcome, Unavailable> {
-        self.timed(
-            StoreOperation::Read,
-            self.0.sessions.store.read(id, seen, now),
-        )
-        .await
+        let started = Self::clock();
+        let read = self.0.sessions.store.read(id, seen, now).await;
+        self.timed(StoreOperation::Read, started, read)
     }
 
     pub(crate) async fn write(
@@ -139,12 +135,9 @@ impl<S: Store> Rendezvous<S> {
         write: Write,
     ) -> Result<WriteOutcome, Unavailable> {
         let bytes = write.payload.len();
-        let written = self
-            .timed(
-                StoreOperation::Write,
-                self.0.sessions.write(id, expected, write),
-            )
-            .await?;
+        let started = Self::clock();
+        let written = self.0.sessions.write(id, expected, write).await;
+        let written = self.timed(StoreOperation::Write, started, written)?;
         if let WriteOutcome::Replaced(_) = written {
             self.count_received(bytes);
         }
@@ -152,27 +145,27 @@ impl<S: Store> Rendezvous<S> {
     }
 
     pub(crate) async fn delete(&self, id: SessionId) -> Result<bool, Unavailable> {
-        self.timed(
-            StoreOperation::Delete,
-            self.0.sessions.delete(id, Instant::now()),
-        )
-        .await
+        let started = Self::clock();
+        let deleted = self.0.sessions.delete(id, Instant::now()).await;
+        self.timed(StoreOperation::Delete, started, deleted)
     }
 
-    async fn timed<T>(
+    /// When an operation starts. `None` in memory, where one takes less time than reading the clock.
+    fn clock() -> Option<Instant> {
+        (!S::LOCAL).then(Instant::now)
+    }
+
+    /// Not a future around the operation's: that would be twice as large, and it is moved.
+    fn timed<T>(
         &self,
         operation: StoreOperation,
-        work: impl Future<Output = Result<T, Unavailable>>,
+        started: Option<Instant>,
+        result: Result<T, Unavailable>,
     ) -> Result<T, Unavailable> {
-        // In memory, an operation takes less time than reading the clock.
-        if S::LOCAL {
-            return work.await;
+        if let Some(started) = started {
+            let failed = result.as_ref().err().copied();
+            self.0.metrics.stored(operation, started.elapsed(), failed);
         }
-        let started = Instant::now();
-        let result = work.await;
-        self.0
-            .metrics
-            .stored(operation, started.elapsed(), result.as_ref().err().copied());
         result
     }
 
@@ -204,8 +197,9 @@ impl<S: Store> Rendezvous<S> {
     pub(crate) async fn check_store(&self) -> Result<(), Unavailable> {
         let this = self.clone();
         let check = async move {
-            this.timed(StoreOperation::Check, this.0.sessions.store.check())
-                .await
+            let started = Self::clock();
+            let checked = this.0.sessions.store.check().await;
+            this.timed(StoreOperation::Check, started, checked)
         };
         self.0.readiness.check(check).await
     }

@@ -1,9 +1,10 @@
 //! Sessions in the memory of this process.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{HashMap, VecDeque},
     convert::Infallible,
     future::pending,
+    hash::{BuildHasherDefault, Hasher},
     time::Instant,
 };
 
@@ -62,14 +63,11 @@ impl Memory {
         let now = new.write.now;
         let (session, permit) = new.into_snapshot();
         if let Some(mut sessions) = self.open(id, now) {
-            sessions.by_expiry.insert((session.expires, id));
-            sessions.by_id.insert(
-                id,
-                Entry {
-                    session: session.clone(),
-                    _permit: permit,
-                },
-            );
+            let entry = Entry {
+                session: session.clone(),
+                _permit: permit,
+            };
+            sessions.insert(id, entry);
         }
         session
     }
@@ -89,7 +87,7 @@ impl Memory {
         let entry = sessions
             .as_mut()
             .and_then(|sessions| sessions.by_id.get_mut(&id));
-        let Some(Entry { session, .. }) = entry else {
+        let Some(Entry { session, .. }) = entry.map(Box::as_mut) else {
             return WriteOutcome::Gone;
         };
         if expected != Some(session.tag) {
@@ -103,13 +101,8 @@ impl Memory {
     }
 
     fn delete_now(&self, id: SessionId, now: Instant) -> bool {
-        let Some(mut sessions) = self.open(id, now) else {
-            return false;
-        };
-        let Some(entry) = sessions.by_id.remove(&id) else {
-            return false;
-        };
-        sessions.by_expiry.remove(&(entry.session.expires, id))
+        self.open(id, now)
+            .is_some_and(|mut sessions| sessions.remove(id))
     }
 
     /// How many sessions use memory, expired or not.
@@ -121,7 +114,7 @@ impl Memory {
                 shard
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .by_expiry
+                    .by_id
                     .len()
             })
             .sum()
@@ -177,10 +170,16 @@ impl Store for Memory {
     }
 }
 
+/// How many deleted sessions `by_expiry` may have beside the live ones, in any case.
+const DELETED: usize = 64;
+
 #[derive(Default)]
 struct Sessions {
-    by_id: HashMap<SessionId, Entry>,
-    by_expiry: BTreeSet<(Instant, SessionId)>,
+    /// Boxed, because a table has more places than sessions.
+    by_id: HashMap<SessionId, Box<Entry>, BuildHasherDefault<IdHasher>>,
+    /// The next one to expire comes first. Also has sessions that were deleted, but not more of them
+    /// than live ones and [`DELETED`].
+    by_expiry: VecDeque<(Instant, SessionId)>,
 }
 
 struct Entry {
@@ -190,17 +189,54 @@ struct Entry {
 }
 
 impl Sessions {
+    fn insert(&mut self, id: SessionId, entry: Entry) {
+        let expires = entry.session.expires;
+        // All sessions of a server live equally long, so few expire later than a new one.
+        let expire_later = self.by_expiry.iter().rev();
+        let expire_later = expire_later
+            .take_while(|(other, _)| *other > expires)
+            .count();
+        let place = self.by_expiry.len() - expire_later;
+        self.by_expiry.insert(place, (expires, id));
+        self.by_id.insert(id, Box::new(entry));
+    }
+
+    fn remove(&mut self, id: SessionId) -> bool {
+        let Self { by_id, by_expiry } = self;
+        let removed = by_id.remove(&id).is_some();
+        if by_expiry.len() > 2 * by_id.len() + DELETED {
+            by_expiry.retain(|(_, id)| by_id.contains_key(id));
+        }
+        removed
+    }
+
     /// Returns how many have expired.
     fn remove_expired(&mut self, now: Instant) -> u64 {
         let mut expired = 0;
-        while let Some((expires, id)) = self.by_expiry.first().copied()
+        while let Some((expires, id)) = self.by_expiry.front().copied()
             && expires <= now
         {
-            self.by_expiry.pop_first();
-            self.by_id.remove(&id);
-            expired += 1;
+            self.by_expiry.pop_front();
+            expired += u64::from(self.by_id.remove(&id).is_some());
         }
         expired
+    }
+}
+
+/// The hash of an ID is a part of it: the IDs in a table are random, and no client chooses them.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        // Not the first bytes, which name the shard.
+        if let Some(last) = bytes.last_chunk() {
+            self.0 = u64::from_le_bytes(*last);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -208,6 +244,8 @@ impl Sessions {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use std::{sync::Arc, thread, time::Duration};
+
+    use axum::body::Bytes;
 
     use super::*;
     use crate::store::{id::SessionApi, session::Errcodes};
@@ -218,7 +256,7 @@ mod tests {
     fn write(payload: &str, now: Instant) -> Write {
         Write {
             tag: WriteTag::random(),
-            payload: payload.as_bytes().into(),
+            payload: Bytes::copy_from_slice(payload.as_bytes()),
             now,
         }
     }

@@ -1,6 +1,8 @@
 //! What a store keeps of a session, and the outcomes of reading and writing it.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
+
+use axum::body::Bytes;
 
 use super::id::{SessionId, WriteTag};
 use crate::limits::Permit;
@@ -13,7 +15,7 @@ pub struct SessionSnapshot {
     /// The tag of the write before; `None` if the session still has its first payload.
     pub replaced: Option<WriteTag>,
     /// In an allocation of exactly the payload's size.
-    pub payload: Arc<[u8]>,
+    pub payload: Bytes,
     /// When the payload was written.
     pub modified: Instant,
     /// When the session ends. Fixed at creation.
@@ -26,8 +28,8 @@ pub struct SessionSnapshot {
 pub struct Write {
     /// The tag of this write.
     pub tag: WriteTag,
-    /// At most 4096 bytes.
-    pub payload: Arc<[u8]>,
+    /// At most 4096 bytes, in an allocation of exactly that size: not a part of a larger buffer.
+    pub payload: Bytes,
     /// The current time.
     pub now: Instant,
 }

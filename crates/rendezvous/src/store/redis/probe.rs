@@ -1,10 +1,9 @@
 //! Whether Redis can be used: does everything that a sign-in does, with a short-lived session of
 //! its own.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
 
 use super::sessions::RedisSessions;
 use crate::store::{
@@ -22,7 +21,7 @@ const MESSAGE: &[u8] = b"";
 
 pub(super) async fn probe(sessions: &RedisSessions) -> Result<(), Unavailable> {
     let (id, now) = (SessionId::random(SessionApi::Msc4108), Instant::now());
-    let payload: Arc<[u8]> = Arc::from(&b"?"[..]);
+    let payload = Bytes::from_static(b"?");
     let session = SessionSnapshot {
         tag: WriteTag::random(),
         replaced: None,

@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
+
 use crate::store::{
     id::WriteTag,
     session::{Errcodes, SessionSnapshot},
@@ -39,7 +41,7 @@ pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<SessionSn
     Some(SessionSnapshot {
         tag: WriteTag::from_bytes(*tag),
         replaced: (*replaced != NONE).then(|| WriteTag::from_bytes(*replaced)),
-        payload: payload.into(),
+        payload: Bytes::copy_from_slice(payload),
         modified: now.checked_sub(age).unwrap_or(now),
         expires: now.checked_add(Duration::from_millis(left))?,
         errcodes: errcodes(code)?,
@@ -79,7 +81,7 @@ mod tests {
         SessionSnapshot {
             tag: WriteTag::from_bytes([7; 16]),
             replaced: Some(WriteTag::from_bytes([6; 16])),
-            payload: b"payload"[..].into(),
+            payload: Bytes::from_static(b"payload"),
             modified: now,
             expires: now + LIFETIME,
             errcodes: Errcodes::Unstable,
@@ -108,7 +110,7 @@ mod tests {
     fn an_empty_payload_is_valid() {
         let now = Instant::now();
         let record = encode(&SessionSnapshot {
-            payload: [].into(),
+            payload: Bytes::new(),
             replaced: None,
             ..session(now)
         });
