@@ -24,7 +24,6 @@ pub(crate) const GLIBC_MINOR: u32 = 17;
 
 /// A way to build.
 pub(crate) struct Build {
-    pub(crate) profile: &'static str,
     /// The platform, if the build names one. Its directory then has that name.
     pub(crate) target: Option<String>,
     environment: Vec<(&'static str, String)>,
@@ -34,7 +33,6 @@ impl Build {
     /// For this machine and its tests, as `cargo run` does: it compiles in a third of the time.
     pub(crate) fn here() -> Self {
         Self {
-            profile: "dev",
             target: None,
             environment: vec![],
         }
@@ -50,7 +48,6 @@ impl Build {
         let version = rustc(&["-vV"])?;
         let host = line(&version, "host: ")?;
         Ok(Self {
-            profile: "dist",
             target: Some(host.to_owned()),
             environment: vec![
                 ("PATH", format!("{tools}:{path}")),
@@ -77,9 +74,8 @@ impl Build {
                     vec!["zigbuild".to_owned(), "--target".to_owned(), target]
                 }
             };
-            words.extend(
-                ["--locked", "--bin", program, "--profile", self.profile].map(str::to_owned),
-            );
+            let profile = self.profile(program);
+            words.extend(["--locked", "--bin", program, "--profile", profile].map(str::to_owned));
             words.extend(self.packages(program));
             let words: Vec<_> = words.iter().map(String::as_str).collect();
             let mut build = self.command(&words);
@@ -104,7 +100,13 @@ impl Build {
 
     /// Makes a Debian package of a program that was built.
     pub(crate) fn deb(&self, package: &str, options: &[&str], output: &str) -> TaskResult {
-        let mut words = vec!["deb", "--locked", "--no-build", "--profile", self.profile];
+        let mut words = vec![
+            "deb",
+            "--locked",
+            "--no-build",
+            "--profile",
+            self.profile(package),
+        ];
         words.extend(["--package", package, "--output", output]);
         words.extend(options);
         if let Some(target) = &self.target {
@@ -136,11 +138,20 @@ impl Build {
         command
     }
 
+    /// The profile for a program, in `Cargo.toml`.
+    pub(crate) fn profile(&self, program: &str) -> &'static str {
+        match (&self.target, program) {
+            (None, _) => "dev",
+            (Some(_), "matrix-qr") => "dist-small",
+            (Some(_), _) => "dist",
+        }
+    }
+
     /// Where it puts a program, from the root of the checkout.
     pub(crate) fn program(&self, name: &str) -> String {
         match &self.target {
             None => format!("target/debug/{name}"),
-            Some(target) => format!("target/{target}/{}/{name}", self.profile),
+            Some(target) => format!("target/{target}/{}/{name}", self.profile(name)),
         }
     }
 }

@@ -89,7 +89,7 @@ pub(crate) fn wheel(tools: &Path, build: &Build) -> Result<PathBuf, String> {
     empty(&wheels)?;
     let mut maturin = build.in_environment(Command::new(tools));
     maturin.args(["-m", "maturin", "build", "--quiet", "--locked", "--strip"]);
-    maturin.args(["--profile", build.profile]);
+    maturin.args(["--profile", build.profile("matrix-qr")]);
     match &build.target {
         // The libraries have the features with which both programs were built.
         None => maturin.args(["--features", "matrix-qr-rendezvous/default"]),
