@@ -82,7 +82,7 @@ struct Shared {
 }
 
 /// Makes the clock pause after each leap: what is on its way in the kernel arrives first.
-async fn beat() {
+pub(crate) async fn beat() {
     loop {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let pause = || thread::sleep(Duration::from_micros(200));
