@@ -17,7 +17,10 @@ use matrix_qr_protocol::{
     login::Ended,
     rendezvous::{Binding, Payload},
 };
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout_at},
+};
 use url::Url;
 
 use crate::{
@@ -52,6 +55,8 @@ pub(crate) struct HostAdapter<'a, P, D> {
     unanswered: Mutex<Option<Instant>>,
     /// Whether something is asked of this device.
     asked: AtomicBool,
+    /// Whether the session was seen to be deleted.
+    gone: watch::Sender<bool>,
 }
 
 impl<'a, P, D> HostAdapter<'a, P, D> {
@@ -62,6 +67,7 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
             device,
             unanswered: Mutex::new(None),
             asked: AtomicBool::new(false),
+            gone: watch::Sender::new(false),
         }
     }
 
@@ -117,6 +123,11 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
         answer
     }
 
+    /// Is ready when the session was seen to be deleted.
+    pub(crate) async fn until_gone(&self) {
+        let _ = self.gone.subscribe().wait_for(|gone| *gone).await;
+    }
+
     fn unanswered(&self) -> MutexGuard<'_, Option<Instant>> {
         let unanswered = self.unanswered.lock();
         unanswered.unwrap_or_else(PoisonError::into_inner)
@@ -128,7 +139,11 @@ impl<P: Person, D> Host for HostAdapter<'_, P, D> {
         if self.asked.load(Ordering::Relaxed) {
             sleep(SHORTLY).await;
         }
-        let payload = self.rendezvous.receive().await.map_err(ended)?;
+        let payload = self.rendezvous.receive().await.map_err(ended);
+        if payload == Err(Ended::Gone) {
+            self.gone.send_replace(true);
+        }
+        let payload = payload?;
         *self.unanswered() = None;
         Ok(payload)
     }

@@ -29,8 +29,7 @@ use crate::{
     user_error::out_of_order,
 };
 
-/// How long the homeserver may take to say whether it knows a device: less than one call may take,
-/// so that this limit counts.
+/// How long the homeserver may take to say whether it knows a device: less than one call may.
 const LOOKUP: Duration = Duration::from_secs(15);
 /// "it can repeat the GET request for up to, say, 10 seconds".
 const APPEAR: Duration = Duration::from_secs(10);
@@ -38,6 +37,8 @@ const APPEAR: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long the new device may take to publish its keys, once it has the secrets.
 const SIGN: Duration = Duration::from_secs(10);
+/// How long it may take then until it says that it failed, or deletes the session.
+const STORE: Duration = Duration::from_secs(1);
 
 /// What a grant led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,8 +210,7 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
     async fn export(&self) -> Result<Secrets, UserError> {
         self.person.tell(ProgressEvent::SharingSecrets);
         let device = self.device;
-        let account = self.account().take();
-        let account = account.ok_or_else(out_of_order)?;
+        let account = self.account().take().ok_or_else(out_of_order)?;
         let exported = export_looked_up(device.keys(), account, device.user_id()).await;
         if let Err(CrossSigningError::Homeserver(error)) = &exported {
             self.explain(error).await?;
@@ -223,10 +223,13 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
         Ok(exported.secrets)
     }
 
-    async fn verified(&self, id: DeviceId) -> VerificationOutcome {
+    /// A device that is verified may still fail to store what it has, and says so; when it is done it
+    /// deletes the session.
+    async fn verified(&self, id: DeviceId, done: impl Future<Output = ()>) -> VerificationOutcome {
         let outcome = self.outcome(&id).await;
         let verified = outcome == VerificationOutcome::Verified;
         if verified {
+            let _ = timeout(STORE, done).await;
             self.person.tell(ProgressEvent::Verified(&id));
         }
         if outcome != VerificationOutcome::Gone {
@@ -282,18 +285,16 @@ impl<P: Person, K: KeyHolder> ExistingDeviceHost for HostAdapter<'_, P, Existing
     }
 
     async fn await_verified(&self, id: DeviceId) -> VerificationOutcome {
-        self.answer(Wait::Verification, self.device.verified(id))
-            .await
+        let verified = self.device.verified(id, self.until_gone());
+        self.answer(Wait::Verification, verified).await
     }
 }
 
 fn no_answer(time: Duration) -> UserError {
     let seconds = time.as_secs();
-    UserError::new(
-        Cause::Homeserver,
-        format!(
-            "the homeserver did not say within {seconds} seconds whether it knows the new device"
-        ),
-        "No secrets were sent. Try again in a moment.",
-    )
+    let what = format!(
+        "the homeserver did not say within {seconds} seconds whether it knows the new device"
+    );
+    let advice = "No secrets were sent. Try again in a moment.";
+    UserError::new(Cause::Homeserver, what, advice)
 }
