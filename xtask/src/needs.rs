@@ -60,7 +60,10 @@ pub(crate) const PACKAGE: [Need; 7] = [
 ];
 
 /// What the tests start, and what checks the sources.
-const TESTS: [Need; 18] = [
+const TESTS: [Need; 20] = [
+    // Of the server's allocator and of a library of the bots.
+    debian("/usr/bin/make", "make"),
+    debian("/usr/bin/g++", "g++"),
     debian("/usr/bin/chromium", "chromium"),
     debian("/usr/bin/chromedriver", "chromium-driver"),
     debian("/usr/sbin/nginx", "nginx-light"),

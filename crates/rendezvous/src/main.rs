@@ -34,11 +34,11 @@ use self::{
     settings::{LoadedSettings, LogFormat, environment},
 };
 
-/// Takes less time than that of most systems, and keeps what lives for minutes (sessions) apart from
-/// what lives for one request: a session in the gap that a request left would waste the rest of it.
+/// Keeps sizes apart: with glibc's allocator a session goes into the gap that a request's buffer left,
+/// and the rest of the gap is wasted. `docs/bench.md` compares allocators.
 #[cfg(feature = "allocator")]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // First, while there is only one thread: it removes systemd's variables from the environment.

@@ -33,15 +33,16 @@ impl<B: HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin> RequestBo
 pub(crate) fn check_media_type(expected: MediaType, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let first = types.next().ok_or(Refusal::NoContentType(expected))?;
+    let alone = types.next().is_none();
     // As clients send it.
-    if first == expected.name() && types.next().is_none() {
+    if alone && first == expected.name() {
         return Ok(());
     }
     let text = first
         .to_str()
         .map_err(|_| Refusal::WrongContentType(expected))?;
     let essence = text.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case(expected.name()) && types.next().is_none() {
+    if alone && essence.eq_ignore_ascii_case(expected.name()) {
         Ok(())
     } else {
         Err(Refusal::WrongContentType(expected))

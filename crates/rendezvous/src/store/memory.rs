@@ -359,6 +359,42 @@ mod tests {
     }
 
     #[test]
+    fn sessions_expire_in_their_order_whatever_the_order_of_their_creation() {
+        let mut sessions = Sessions::default();
+        let now = Instant::now();
+        for seconds in [3, 1, 4, 2, 5] {
+            let new = NewSession {
+                write: write("first", now),
+                expires: now + seconds * SECOND,
+                errcodes: Errcodes::Stable,
+                permit: Permit::default(),
+            };
+            let (session, permit) = new.into_snapshot();
+            let entry = Entry {
+                session,
+                _permit: permit,
+            };
+            sessions.insert(SessionId::random(SessionApi::Msc4108), entry);
+        }
+        let expired = [1, 3, 3, 5].map(|seconds| sessions.remove_expired(now + seconds * SECOND));
+        assert_eq!(expired, [1, 2, 0, 2]);
+    }
+
+    #[test]
+    fn what_is_left_of_deleted_sessions_is_bounded_and_does_not_expire() {
+        let (store, now) = (Memory::default(), Instant::now());
+        for _ in 0..50 * SHARDS * DELETED {
+            let (id, _) = create(&store, now);
+            assert!(store.delete_now(id, now));
+        }
+        for shard in &store.shards {
+            assert!(shard.lock().unwrap().by_expiry.len() <= DELETED);
+        }
+        store.sweep(now + LIFETIME);
+        assert_eq!(store.expired(), 0);
+    }
+
+    #[test]
     fn of_many_writers_that_saw_the_same_one_wins() {
         let (store, now) = (Arc::new(Memory::default()), Instant::now());
         let (id, mut current) = create(&store, now);
