@@ -18,6 +18,9 @@ const TOOL_PACKAGES: [&str; 3] = [
     "ziglang==0.17.1",
 ];
 
+/// Where `cargo deb` finds a program.
+const STAGED: &str = "target/package/staged";
+
 /// Of glibc 2.17, the oldest C library with which Rust's standard library works. Programs that are linked with
 /// this machine's own need one that is as new.
 pub(crate) const GLIBC_MINOR: u32 = 17;
@@ -98,24 +101,34 @@ impl Build {
         options.map(str::to_owned).collect()
     }
 
-    /// Makes a Debian package of a program that was built.
+    /// Makes a Debian package of a program that was built. `cargo deb` takes it from where a release
+    /// build would have put it.
     pub(crate) fn deb(&self, package: &str, options: &[&str], output: &str) -> TaskResult {
-        let mut words = vec![
+        let failed = |error| format!("{STAGED}: {error}");
+        fs::create_dir_all(format!("{STAGED}/release")).map_err(failed)?;
+        fs::copy(self.program(package), format!("{STAGED}/release/{package}")).map_err(failed)?;
+        let words = [
             "deb",
             "--locked",
             "--no-build",
-            "--profile",
-            self.profile(package),
+            "--package",
+            package,
+            "--output",
+            output,
         ];
-        words.extend(["--package", package, "--output", output]);
-        words.extend(options);
-        if let Some(target) = &self.target {
-            words.extend(["--target", target]);
-        }
-        run(
-            &mut self.command(&words),
-            &format!("cargo {}", words.join(" ")),
-        )
+        // What only this machine gets may be large.
+        let fast: &[_] = if self.target.is_none() {
+            &["--fast", "--strip"]
+        } else {
+            &[]
+        };
+        let words = [&words[..], options, fast].concat();
+        let mut deb = self.command(&words);
+        deb.env(
+            "CARGO_TARGET_DIR",
+            fs::canonicalize(STAGED).map_err(failed)?,
+        );
+        run(&mut deb, &format!("cargo {}", words.join(" ")))
     }
 
     /// A cargo command in this build's environment.
