@@ -16,7 +16,7 @@ use crate::{
     process::ServerProcess,
     report::{BenchReport, BenchRow},
     responses::Responses,
-    server::{ServerCommand, Setting, ours},
+    server::{ServerProgram, Setting, ours},
 };
 
 pub(crate) const ROWS: [&str; 7] = [
@@ -48,11 +48,11 @@ pub(crate) async fn measure(
     for (name, load) in ROWS.into_iter().zip(Load::ALL) {
         let responses = Responses::of(ours(options, Setting::Wide)?.address, load).await?;
         let file = |server| directory.join(format!("{load:?}.{server}"));
-        let ours = || Ok(ServerCommand::ours(options, Setting::Wide));
+        let ours = || Ok(ServerProgram::ours(options, Setting::Wide));
         let ours = per_request(load, &file("ours"), ours).await?;
-        let bare = || ServerCommand::bare(&responses, false);
+        let bare = || ServerProgram::bare(&responses, false);
         let bare = per_request(load, &file("bare"), bare).await?;
-        let minimal = || ServerCommand::bare(&responses, true);
+        let minimal = || ServerProgram::bare(&responses, true);
         let minimal = per_request(load, &file("minimal"), minimal).await?;
         let row = BenchRow::new(name, ours, "per request")
             .with("minimal", minimal)
@@ -76,7 +76,7 @@ fn directory() -> Result<PathBuf, BenchError> {
 async fn per_request(
     load: Load,
     file: &Path,
-    command: impl Fn() -> Result<ServerCommand, BenchError>,
+    command: impl Fn() -> Result<ServerProgram, BenchError>,
 ) -> Result<f64, BenchError> {
     let few = counted(load, FEW, file, command()?).await?;
     let many = counted(load, MANY, file, command()?).await?;
@@ -93,7 +93,7 @@ async fn counted(
     load: Load,
     count: usize,
     file: &Path,
-    server: ServerCommand,
+    server: ServerProgram,
 ) -> Result<InstructionCount, BenchError> {
     let server = under_valgrind(file, server).start()?;
     let requests = load.repeat(&server, count).await?;
@@ -110,7 +110,7 @@ async fn counted(
 }
 
 /// With one worker: which of several takes a task depends on what else the machine does.
-fn under_valgrind(file: &Path, mut server: ServerCommand) -> ServerCommand {
+fn under_valgrind(file: &Path, mut server: ServerProgram) -> ServerProgram {
     let mut command = Command::new(VALGRIND);
     command
         .args(["--quiet", "--tool=callgrind"])

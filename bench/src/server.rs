@@ -19,22 +19,22 @@ pub(crate) enum Setting {
 
 /// Starts our server.
 pub(crate) fn ours(options: &BenchOptions, setting: Setting) -> Result<ServerProcess, BenchError> {
-    ServerCommand::ours(options, setting).start()
+    ServerProgram::ours(options, setting).start()
 }
 
 /// Starts the bare server with these responses.
 pub(crate) fn bare(responses: &Responses, minimal: bool) -> Result<ServerProcess, BenchError> {
-    ServerCommand::bare(responses, minimal)?.start()
+    ServerProgram::bare(responses, minimal)?.start()
 }
 
 /// How a server is started.
-pub(crate) struct ServerCommand {
+pub(crate) struct ServerProgram {
     pub(crate) command: Command,
     input: String,
     constant: bool,
 }
 
-impl ServerCommand {
+impl ServerProgram {
     pub(crate) fn ours(options: &BenchOptions, setting: Setting) -> Self {
         let mut command = Command::new(&options.server);
         // Without the environment, which may contain settings of the server.
