@@ -43,7 +43,7 @@ use std::{
     time::Instant,
 };
 
-use crate::run::{TaskResult, at_the_root, cargo, command, run};
+use crate::run::{TaskResult, at_the_root, cargo, command, output, run};
 
 const USAGE: &str = "\
   cargo xtask test [--no-install]
@@ -136,20 +136,10 @@ fn test() -> TaskResult {
     })?;
     step("spelling", spelling)?;
     step("walls", walls::walls)?;
+    step("lock files", lock_files)?;
     step("dependencies", || {
-        cargo(&[
-            "deny",
-            "--locked",
-            "--log-level",
-            "error",
-            "check",
-            "bans",
-            "licenses",
-            "sources",
-        ])
-        .map_err(|error| {
-            format!("{error}; if it is not installed: cargo install --locked cargo-deny")
-        })
+        let checks = ["check", "bans", "licenses", "sources"];
+        cargo(&[&["deny", "--locked", "--log-level", "error"], &checks[..]].concat())
     })?;
     let mut not_checked = None;
     step("advisories", || {
@@ -192,6 +182,21 @@ fn test() -> TaskResult {
 /// `.codespellrc` lists the files to skip and the words that are right.
 fn spelling() -> TaskResult {
     run(&mut Command::new("codespell"), "codespell")
+}
+
+/// Those of the workspaces that are built last, too: before anything slow runs.
+fn lock_files() -> TaskResult {
+    ["fuzz", "interop"].iter().try_for_each(|workspace| {
+        let manifest = format!("{workspace}/Cargo.toml");
+        let metadata = [
+            "metadata",
+            "--locked",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ];
+        output(&[&metadata[..], &[&manifest]].concat()).map(|_| ())
+    })
 }
 
 /// Each crate that others build on, as crates.io would get it. It compiles from what is packed.
