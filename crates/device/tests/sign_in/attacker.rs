@@ -60,13 +60,7 @@ fn all(alternating: bool) -> Vec<SeenEnd> {
 }
 
 fn each_of(revision: Revision, shown_by: Role, alternating: bool) -> (Vec<SeenEnd>, Vec<String>) {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        tokio::spawn(beat());
+    leaping(async {
         let shared = Shared::default();
         let scene = || Box::pin(scene(revision, shown_by, alternating, &shared));
         tokio::join!(scene(), scene(), scene());
@@ -81,8 +75,21 @@ struct Shared {
     ends: RefCell<(Vec<SeenEnd>, Vec<String>)>,
 }
 
+/// Runs it on a clock that leaps when there is nothing to do.
+pub(crate) fn leaping<T>(work: impl Future<Output = T>) -> T {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        tokio::spawn(beat());
+        Box::pin(work).await
+    })
+}
+
 /// Makes the clock pause after each leap: what is on its way in the kernel arrives first.
-pub(crate) async fn beat() {
+async fn beat() {
     loop {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let pause = || thread::sleep(Duration::from_micros(200));

@@ -26,11 +26,11 @@ use matrix_qr_protocol::{
 };
 use matrix_qr_sandbox::{Fault, Options, RecordedUpload};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, runtime, time::Instant};
+use tokio::{net::TcpListener, time::Instant};
 use url::form_urlencoded;
 
 use crate::{
-    attacker::beat,
+    attacker::leaping,
     failures::{assert_no_new_device, assert_no_session, uploads, was_told},
     fault_proxy::{FaultProxy, ServerRequest},
     meeting::{Meeting, Plan, When},
@@ -100,20 +100,6 @@ async fn requests() -> BTreeSet<RoleRequest> {
     let seen = seen.lock().unwrap().clone();
     assert!(seen.len() > 10, "{seen:?}");
     seen
-}
-
-/// Runs it on a clock that leaps when there is nothing to do: a server that is out of order is
-/// asked again for many seconds.
-fn leaping(work: impl Future<Output = ()>) {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        tokio::spawn(beat());
-        Box::pin(work).await;
-    });
 }
 
 /// Whether this is the request in question.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use matrix_qr_protocol::revision::{Revision, Role};
 use matrix_qr_sandbox::{Fault, LateServer};
-use tokio::runtime;
 
-use crate::{attacker::beat, meeting::Plan, paths::assert_complete, revision, test_env::TestEnv};
+use crate::{
+    attacker::leaping, meeting::Plan, paths::assert_complete, revision, test_env::TestEnv,
+};
 
 /// Shorter than the time limits of a device.
 const LATE: Duration = Duration::from_millis(1500);
@@ -16,15 +17,7 @@ const LATE: Duration = Duration::from_millis(1500);
 const IN_A_ROW: usize = 16;
 
 fn waits(revision: Revision, shown_by: Role) {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        tokio::spawn(beat());
-        Box::pin(revision::with(revision, sign_in(shown_by))).await;
-    });
+    leaping(revision::with(revision, sign_in(shown_by)));
 }
 
 async fn sign_in(shown_by: Role) {
