@@ -3,12 +3,14 @@
 use std::{fs, process::Command};
 
 use crate::{
+    files::{bytes, copy, here, make},
     python,
     run::{TaskResult, command, run, said},
 };
 
-/// The command and the server.
-pub(crate) const PROGRAMS: [&str; 2] = ["matrix-qr", "matrix-qr-rendezvous"];
+pub(crate) const COMMAND: &str = "matrix-qr";
+pub(crate) const SERVER: &str = "matrix-qr-rendezvous";
+pub(crate) const PROGRAMS: [&str; 2] = [COMMAND, SERVER];
 
 /// What builds for others, from PyPI.
 const TOOLS: &str = "target/dist/tools";
@@ -20,9 +22,10 @@ const TOOL_PACKAGES: [&str; 3] = [
 
 /// Where `cargo deb` finds a program.
 const STAGED: &str = "target/package/staged";
+const RELEASE: &str = "target/package/staged/release";
 
-/// Of glibc 2.17, the oldest C library with which Rust's standard library works. Programs that are linked with
-/// this machine's own need one that is as new.
+/// Of glibc 2.17, the oldest C library with which Rust's standard library works. Programs that are
+/// linked with this machine's own need one that is as new.
 pub(crate) const GLIBC_MINOR: u32 = 17;
 
 /// A way to build.
@@ -44,14 +47,11 @@ impl Build {
     /// For others: optimised across crates, for an old C library, and without the directories of
     /// this machine.
     pub(crate) fn dist(flags: &BuildFlags) -> Result<Self, String> {
-        let python = std::path::absolute(Self::tools()?);
-        let python = python.map_err(|error| format!("{TOOLS}: {error}"))?;
+        let python = here(Self::tools()?)?;
         let tools = python.parent().ok_or("no directory")?.display();
         let path = std::env::var("PATH").unwrap_or_default();
-        let version = rustc(&["-vV"])?;
-        let host = line(&version, "host: ")?;
         Ok(Self {
-            target: Some(host.to_owned()),
+            target: Some(host()?),
             environment: vec![
                 ("PATH", format!("{tools}:{path}")),
                 ("RUSTFLAGS", flags.rustflags.clone()),
@@ -104,9 +104,8 @@ impl Build {
     /// Makes a Debian package of a program that was built. `cargo deb` takes it from where a release
     /// build would have put it.
     pub(crate) fn deb(&self, package: &str, options: &[&str], output: &str) -> TaskResult {
-        let failed = |error| format!("{STAGED}: {error}");
-        fs::create_dir_all(format!("{STAGED}/release")).map_err(failed)?;
-        fs::copy(self.program(package), format!("{STAGED}/release/{package}")).map_err(failed)?;
+        make(RELEASE)?;
+        copy(self.program(package), RELEASE)?;
         let words = [
             "deb",
             "--locked",
@@ -124,10 +123,7 @@ impl Build {
         };
         let words = [&words[..], options, fast].concat();
         let mut deb = self.command(&words);
-        deb.env(
-            "CARGO_TARGET_DIR",
-            fs::canonicalize(STAGED).map_err(failed)?,
-        );
+        deb.env("CARGO_TARGET_DIR", here(STAGED)?);
         run(&mut deb, &format!("cargo {}", words.join(" ")))
     }
 
@@ -155,7 +151,7 @@ impl Build {
     pub(crate) fn profile(&self, program: &str) -> &'static str {
         match (&self.target, program) {
             (None, _) => "dev",
-            (Some(_), "matrix-qr") => "dist-small",
+            (Some(_), COMMAND) => "dist-small",
             (Some(_), _) => "dist",
         }
     }
@@ -211,7 +207,7 @@ impl BuildFlags {
 
     /// Checks that a program names none of the directories.
     pub(crate) fn kept_out_of(&self, program: &str) -> TaskResult {
-        let bytes = fs::read(program).map_err(|error| format!("{program}: {error}"))?;
+        let bytes = bytes(program)?;
         let is_in = |path: &&String| {
             let mut windows = bytes.windows(path.len());
             windows.any(|window| window == path.as_bytes())
@@ -223,6 +219,11 @@ impl BuildFlags {
             )),
         }
     }
+}
+
+/// This machine's platform, as Rust names it.
+pub(crate) fn host() -> Result<String, String> {
+    line(&rustc(&["-vV"])?, "host: ").map(str::to_owned)
 }
 
 fn rustc(arguments: &[&str]) -> Result<String, String> {

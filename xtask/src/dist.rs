@@ -12,7 +12,8 @@ use std::{
 };
 
 use crate::{
-    build::{Build, BuildFlags, GLIBC_MINOR, PROGRAMS},
+    build::{Build, BuildFlags, COMMAND, GLIBC_MINOR, PROGRAMS},
+    files::{bytes, copy, copy_as, empty, here},
     package, packages, python,
     run::{TaskResult, run, said},
 };
@@ -30,7 +31,7 @@ const SECONDS: f64 = 10.0;
 
 /// The whole task.
 pub(crate) fn dist() -> TaskResult {
-    packages::empty(ARTEFACTS)?;
+    empty(ARTEFACTS)?;
     let flags = BuildFlags::of(".")?;
     let build = Build::dist(&flags)?;
     // It builds both programs, and checks both Debian packages.
@@ -45,7 +46,7 @@ pub(crate) fn dist() -> TaskResult {
     debian_runs(&copied(package::command::DEB)?)?;
     copied(package::DEB)?;
     wheel_runs(&build)?;
-    keep(&packages::tarball()?)?;
+    copy(packages::tarball()?, ARTEFACTS)?;
     let sums = format!("cd {ARTEFACTS} && sha256sum * | tee SHA256SUMS");
     run(Command::new("sh").args(["-c", &sums]), "sha256sum")
 }
@@ -62,8 +63,7 @@ fn is_small(file: &str, largest: u64) -> TaskResult {
 
 /// The C library's symbols have the version in which they came.
 fn is_for_old_systems(program: &str) -> TaskResult {
-    let bytes = fs::read(program).map_err(|error| format!("{program}: {error}"))?;
-    let newest = newest_glibc(&String::from_utf8_lossy(&bytes));
+    let newest = newest_glibc(&String::from_utf8_lossy(&bytes(program)?));
     eprintln!("{program}: for glibc 2.{newest} (at most 2.{GLIBC_MINOR})");
     // A program without any would be another kind of program.
     if (1..=GLIBC_MINOR).contains(&newest) {
@@ -82,17 +82,15 @@ fn newest_glibc(text: &str) -> u32 {
 }
 
 fn archive_runs(name: &str, archive: &Path) -> TaskResult {
-    packages::empty(INSTALLED)?;
+    empty(INSTALLED)?;
     let mut tar = Command::new("tar");
-    tar.arg("-xzf")
-        .arg(archive)
-        .args(["-C", INSTALLED, "--strip-components=1"]);
+    tar.arg("-xzf").arg(archive);
+    tar.args(["-C", INSTALLED, "--strip-components=1"]);
     let program = format!("{INSTALLED}/{name}");
-    if name == "matrix-qr" {
-        return signs_in(archive, &mut tar, &program);
+    if name == COMMAND {
+        return signs_in(archive, || run(&mut tar, "tar"), &program);
     }
     run(&mut tar, "tar")?;
-    // A configuration without a public URL is wrong: it has read it, and says so.
     let mut check = Command::new(&program);
     check.args([
         "--public-url",
@@ -103,39 +101,28 @@ fn archive_runs(name: &str, archive: &Path) -> TaskResult {
 }
 
 fn debian_runs(package: &Path) -> TaskResult {
-    packages::empty(INSTALLED)?;
+    empty(INSTALLED)?;
     let mut install = Command::new("dpkg-deb");
     install.arg("-x").arg(package).arg(INSTALLED);
-    signs_in(
-        package,
-        &mut install,
-        &format!("{INSTALLED}/usr/bin/matrix-qr"),
-    )
+    let program = format!("{INSTALLED}/usr/bin/matrix-qr");
+    signs_in(package, || run(&mut install, "dpkg-deb -x"), &program)
 }
 
 fn wheel_runs(build: &Build) -> TaskResult {
-    let tools = packages::here(Build::tools()?)?;
-    let wheel = keep(&packages::wheel(&tools, build)?)?;
+    let tools = here(Build::tools()?)?;
+    let wheel = copy(packages::wheel(&tools, build)?, ARTEFACTS)?;
     is_small(&wheel.display().to_string(), LARGEST_WHEEL)?;
-    packages::empty(INSTALLED)?;
-    let python = packages::here(python::environment(INSTALLED)?)?;
-    let mut pip = Command::new(&python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]);
-    pip.arg(&wheel);
-    signs_in(&wheel, &mut pip, &format!("{INSTALLED}/bin/matrix-qr"))
+    empty(INSTALLED)?;
+    let python = python::environment(INSTALLED)?;
+    let program = format!("{INSTALLED}/bin/matrix-qr");
+    signs_in(&wheel, || python::install(&python, [&wheel]), &program)
 }
 
 /// Installs, runs a whole sign-in with what was installed, and says how long both took.
-fn signs_in(artefact: &Path, install: &mut Command, program: &str) -> TaskResult {
+fn signs_in(artefact: &Path, install: impl FnOnce() -> TaskResult, program: &str) -> TaskResult {
     let started = Instant::now();
-    run(install, "the installation")?;
-    let program = packages::here(program)?;
+    install()?;
+    let program = here(program)?;
     let mut demo = Command::new(&program);
     demo.args(["demo", "--auto", "--json"])
         .current_dir(INSTALLED);
@@ -169,17 +156,7 @@ fn copied(package: &str) -> Result<PathBuf, String> {
         version.trim(),
         architecture.trim()
     );
-    let to = Path::new(ARTEFACTS).join(name);
-    fs::copy(package, &to).map_err(|error| format!("{package}: {error}"))?;
-    Ok(to)
-}
-
-/// A copy among the artefacts.
-fn keep(file: &Path) -> Result<PathBuf, String> {
-    let name = file.file_name().ok_or("no file name")?;
-    let to = packages::here(Path::new(ARTEFACTS).join(name))?;
-    fs::copy(file, &to).map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(to)
+    copy_as(package, ARTEFACTS, &name)
 }
 
 #[cfg(test)]

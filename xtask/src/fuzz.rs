@@ -10,7 +10,10 @@ use std::{
     time::Instant,
 };
 
-use crate::run::{TaskResult, cargo, command, run, said};
+use crate::{
+    build::host,
+    run::{TaskResult, cargo, command, run, said},
+};
 
 /// Its directory, from the root of the checkout.
 const PLACE: &str = "target/fuzz";
@@ -70,11 +73,7 @@ fn targets(wanted: &[String]) -> Result<Vec<FuzzTarget>, String> {
 /// One build; returns the directory with the programs. With `--target`, so that build scripts and
 /// macros are built without the flags.
 fn build(targets: &[FuzzTarget]) -> Result<PathBuf, String> {
-    let version = said(Command::new("rustc").arg("-vV"), "rustc -vV")?;
-    let host = version
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .ok_or("rustc -vV names no host")?;
+    let host = &host()?;
     let mut cargo = command(&["build", "--locked"]);
     cargo
         .args(targets.iter().flat_map(|target| ["--bin", &target.0]))

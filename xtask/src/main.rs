@@ -18,6 +18,7 @@
 //! | `workflows` | the workflow files |
 //! | `python` | Python environments |
 //! | `needs` | what the tasks need besides Rust, and how it is installed |
+//! | `files` | files and directories |
 //! | `run` | what all of them need: other programs, from the root of the checkout |
 #![allow(clippy::print_stderr, reason = "it says what runs and what is missing")]
 
@@ -25,6 +26,7 @@ mod advisories;
 mod bench;
 mod build;
 mod dist;
+mod files;
 mod fuzz;
 mod interop;
 mod needs;

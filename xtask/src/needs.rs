@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    files::here,
     python,
     run::{TaskResult, cargo, command, run, said},
 };
@@ -142,7 +143,7 @@ pub(crate) fn install(needs: &[Need]) -> TaskResult {
 
 /// The `PATH` with the Node of PyPI, if that is installed and not in it yet.
 pub(crate) fn path_with_node() -> Option<String> {
-    let directory = std::path::absolute(format!("{NODE_PLACE}/bin")).ok()?;
+    let directory = here(format!("{NODE_PLACE}/bin")).ok()?;
     let path = std::env::var("PATH").unwrap_or_default();
     let is_in = std::env::split_paths(&path).any(|other| other == directory);
     (directory.join("node").exists() && !is_in).then(|| format!("{}:{path}", directory.display()))

@@ -14,11 +14,10 @@ use std::{
     process::Command,
 };
 
-use self::shared::{
-    CALLS, PLACE, ROOT, STUBS, dpkg, file, has, make, read, read_packed, same, write,
-};
+use self::shared::{CALLS, PLACE, ROOT, STUBS, dpkg, file, has, read_packed, same};
 use crate::{
-    build::{Build, PROGRAMS},
+    build::{Build, PROGRAMS, SERVER},
+    files::{make, read, remove, write},
     run::{TaskResult, said},
     sbom,
 };
@@ -62,15 +61,11 @@ pub(crate) fn package(build: &Build) -> TaskResult {
 }
 
 fn made(build: &Build) -> TaskResult {
-    for old in [ROOT, STUBS] {
-        if Path::new(old).exists() {
-            fs::remove_dir_all(old).map_err(|error| format!("{old}: {error}"))?;
-        }
-    }
+    [ROOT, STUBS].into_iter().try_for_each(remove)?;
     make(PLACE)?;
-    sbom::write("matrix-qr-rendezvous", build)?;
+    sbom::write(SERVER, build)?;
     // With the list of what is linked.
-    build.deb("matrix-qr-rendezvous", &["--variant", "release"], DEB)
+    build.deb(SERVER, &["--variant", "release"], DEB)
 }
 
 fn contents(build: &Build) -> TaskResult {
@@ -101,10 +96,7 @@ fn contents(build: &Build) -> TaskResult {
     let copyright = read_packed(DEB, "./usr/share/doc/matrix-qr-rendezvous/copyright")?;
     has("the licence", &copyright, "Apache License")?;
     let sbom = "./usr/share/doc/matrix-qr-rendezvous/matrix-qr-rendezvous.cdx.json";
-    sbom::checked(
-        &read_packed(DEB, sbom)?,
-        Path::new(&build.program("matrix-qr-rendezvous")),
-    )?;
+    sbom::checked(&read_packed(DEB, sbom)?, Path::new(&build.program(SERVER)))?;
     // A new installation has no public URL yet, so it is not started. An upgrade restarts a running
     // service. Without systemd the script does nothing, so it is checked by its text.
     let script = said(
@@ -130,7 +122,7 @@ fn contents(build: &Build) -> TaskResult {
 fn installation() -> TaskResult {
     stubs()?;
     for directory in ["info", "updates", "triggers"] {
-        make(&format!("{ROOT}/var/lib/dpkg/{directory}"))?;
+        make(format!("{ROOT}/var/lib/dpkg/{directory}"))?;
     }
     write(format!("{ROOT}/var/lib/dpkg/status"), "")?;
     dpkg(&["-i", DEB])?;
@@ -202,7 +194,7 @@ fn unit() -> TaskResult {
             "[Unit]\nDescription=a stub\n",
         )?;
     }
-    make(&format!("{ROOT}/bin"))?;
+    make(format!("{ROOT}/bin"))?;
     let kill = format!("{ROOT}/bin/kill");
     if !Path::new(&kill).exists() {
         symlink("/bin/kill", &kill).map_err(|error| format!("{kill}: {error}"))?;

@@ -9,7 +9,8 @@ use std::{
 };
 
 use crate::{
-    build::{Build, GLIBC_MINOR, PROGRAMS},
+    build::{Build, COMMAND, GLIBC_MINOR, PROGRAMS},
+    files::{empty, here, read},
     python,
     run::{TaskResult, run, said},
     sbom,
@@ -82,14 +83,13 @@ fn node_checks() -> TaskResult {
     }
 }
 
-/// Builds the wheel, and installs it into a fresh environment. There the README's
-/// lines run.
+/// Builds the wheel, and installs it into a fresh environment. There the README's lines run.
 pub(crate) fn wheel(tools: &Path, build: &Build) -> Result<PathBuf, String> {
     let wheels = format!("{PLACE}/wheels");
     empty(&wheels)?;
     let mut maturin = build.in_environment(Command::new(tools));
     maturin.args(["-m", "maturin", "build", "--quiet", "--locked", "--strip"]);
-    maturin.args(["--profile", build.profile("matrix-qr")]);
+    maturin.args(["--profile", build.profile(COMMAND)]);
     match &build.target {
         // The libraries have the features with which both programs were built.
         None => maturin.args(["--features", "matrix-qr-rendezvous/default"]),
@@ -98,7 +98,7 @@ pub(crate) fn wheel(tools: &Path, build: &Build) -> Result<PathBuf, String> {
             maturin.args(["--compatibility", &format!("manylinux_2_{GLIBC_MINOR}")])
         }
     };
-    let sbom = sbom::write("matrix-qr", build)?;
+    let sbom = sbom::write(COMMAND, build)?;
     maturin.arg("--sbom-include").arg(here(&sbom)?);
     maturin.arg("--out").arg(here(&wheels)?);
     run(maturin.current_dir(PYTHON), "maturin build")?;
@@ -178,15 +178,6 @@ fn npm(directory: &str, arguments: &[&str]) -> TaskResult {
     run(npm.current_dir(directory), &name)
 }
 
-/// Makes an empty directory.
-pub(crate) fn empty(directory: &str) -> TaskResult {
-    let failed = |error| format!("{directory}: {error}");
-    if Path::new(directory).exists() {
-        fs::remove_dir_all(directory).map_err(failed)?;
-    }
-    fs::create_dir_all(directory).map_err(failed)
-}
-
 fn only_file(directory: &str) -> Result<PathBuf, String> {
     let mut files = fs::read_dir(directory).map_err(|error| format!("{directory}: {error}"))?;
     match (files.next(), files.next()) {
@@ -205,15 +196,4 @@ fn texts(directory: &str) -> Result<BTreeMap<PathBuf, String>, String> {
             Ok((path, text))
         })
         .collect()
-}
-
-fn read(path: impl AsRef<Path>) -> Result<String, String> {
-    let path = path.as_ref();
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// Absolute, for a program that runs in another directory.
-pub(crate) fn here(path: impl AsRef<Path>) -> Result<PathBuf, String> {
-    let path = path.as_ref();
-    std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -3,10 +3,11 @@
 
 mod sections;
 
-use std::{fs, path::Path, process::Command, time::Instant};
+use std::{process::Command, time::Instant};
 
 use crate::{
-    build::{Build, BuildFlags},
+    build::{Build, BuildFlags, SERVER},
+    files::{bytes, empty},
     run::{TaskResult, run, said},
 };
 
@@ -14,8 +15,6 @@ use crate::{
 const PLACE: &str = "target/reproducible";
 /// Two directories, whose names have not one length.
 const DIRECTORIES: [&str; 2] = ["one", "another-one/with-a-longer-name"];
-
-const SERVER: &str = "matrix-qr-rendezvous";
 
 /// The whole task: it builds what is committed.
 pub(crate) fn reproducible() -> TaskResult {
@@ -27,9 +26,9 @@ pub(crate) fn reproducible() -> TaskResult {
     eprintln!("commit {}", commit.trim());
     let [one, another] = DIRECTORIES.map(|directory| build(directory, commit.trim()));
     let (one, another) = (one?, another?);
-    let bytes = (read(&one)?, read(&another)?);
-    if bytes.0 != bytes.1 {
-        let sections = sections::differing([&one, &another], [&bytes.0, &bytes.1])?;
+    let programs = (bytes(&one)?, bytes(&another)?);
+    if programs.0 != programs.1 {
+        let sections = sections::differing([&one, &another], [&programs.0, &programs.1])?;
         let sections = sections.join(", ");
         return Err(format!(
             "the programs differ, in these sections: {sections}"
@@ -43,10 +42,7 @@ pub(crate) fn reproducible() -> TaskResult {
 fn build(directory: &str, commit: &str) -> Result<String, String> {
     let started = Instant::now();
     let directory = format!("{PLACE}/{directory}");
-    if Path::new(&directory).exists() {
-        fs::remove_dir_all(&directory).map_err(|error| format!("{directory}: {error}"))?;
-    }
-    fs::create_dir_all(&directory).map_err(|error| format!("{directory}: {error}"))?;
+    empty(&directory)?;
     let script = format!("git archive {commit} | tar -x -C '{directory}'");
     run(Command::new("sh").args(["-c", &script]), "git archive")?;
     let flags = BuildFlags::of(&directory)?;
@@ -57,8 +53,4 @@ fn build(directory: &str, commit: &str) -> Result<String, String> {
     let sum = said(Command::new("sha256sum").arg(&program), "sha256sum")?;
     eprintln!("{}, in {} s", sum.trim(), started.elapsed().as_secs());
     Ok(program)
-}
-
-fn read(path: &str) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("{path}: {error}"))
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     build::Build,
+    files::make,
     python,
     run::{TaskResult, output, run},
 };
@@ -45,7 +46,7 @@ pub(crate) fn write(program: &str, build: &Build) -> Result<String, String> {
     let lock = fs::read_to_string("Cargo.lock").map_err(|error| format!("Cargo.lock: {error}"))?;
     let root = (program.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
     let list = list(&root, &linked, &checksums(&lock))?;
-    fs::create_dir_all(PLACE).map_err(|error| format!("{PLACE}: {error}"))?;
+    make(PLACE)?;
     let path = format!("{PLACE}/{program}.cdx.json");
     fs::write(&path, format!("{list:#}\n")).map_err(|error| format!("{path}: {error}"))?;
     valid(&path)?;

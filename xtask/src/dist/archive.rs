@@ -8,9 +8,9 @@ use std::{
 };
 
 use crate::{
-    build::Build,
+    build::{Build, COMMAND},
+    files::{copy, empty, remove},
     package::command::MADE,
-    packages,
     run::{run, said},
     sbom,
 };
@@ -18,9 +18,9 @@ use crate::{
 /// What is in both archives.
 const BOTH: [&str; 3] = ["LICENSE", "CHANGELOG.md", "SECURITY.md"];
 /// What the command's archive has besides the program, its completions and manual pages.
-const COMMAND: [&str; 2] = ["crates/cli/README.md", "docs/bots.md"];
+const OF_COMMAND: [&str; 2] = ["crates/cli/README.md", "docs/bots.md"];
 /// What the server's archive has besides the program.
-const SERVER: [&str; 7] = [
+const OF_SERVER: [&str; 7] = [
     "docs/deploy.md",
     "docs/operate.md",
     "packaging/debian/matrix-qr-rendezvous.8",
@@ -35,22 +35,22 @@ pub(super) fn pack(name: &str, build: &Build, to: &str) -> Result<PathBuf, Strin
     let target = build.target.as_deref().unwrap_or("unknown");
     let stem = format!("{name}-{}-{target}", env!("CARGO_PKG_VERSION"));
     let place = format!("target/dist/{stem}");
-    packages::empty(&place)?;
-    copy(Path::new(&build.program(name)), &place)?;
-    copy(Path::new(&sbom::write(name, build)?), &place)?;
-    let own = if name == "matrix-qr" {
-        &COMMAND[..]
+    empty(&place)?;
+    copy(build.program(name), &place)?;
+    copy(sbom::write(name, build)?, &place)?;
+    let own = if name == COMMAND {
+        &OF_COMMAND[..]
     } else {
-        &SERVER
+        &OF_SERVER
     };
     for file in BOTH.iter().chain(own) {
-        copy(Path::new(file), &place)?;
+        copy(file, &place)?;
     }
-    if name == "matrix-qr" {
+    if name == COMMAND {
         // Completions and manual pages, as in the Debian package.
         let made = fs::read_dir(MADE).map_err(|error| format!("{MADE}: {error}"))?;
         for file in made {
-            copy(&file.map_err(|error| error.to_string())?.path(), &place)?;
+            copy(file.map_err(|error| error.to_string())?.path(), &place)?;
         }
     }
     let time = said(
@@ -68,13 +68,6 @@ pub(super) fn pack(name: &str, build: &Build, to: &str) -> Result<PathBuf, Strin
         "-cf",
     ]);
     run(tar.arg(&archive).arg(&stem), "tar")?;
-    fs::remove_dir_all(&place).map_err(|error| format!("{place}: {error}"))?;
+    remove(&place)?;
     Ok(archive)
-}
-
-fn copy(file: &Path, to: &str) -> Result<(), String> {
-    let name = file.file_name().ok_or("no file name")?;
-    fs::copy(file, Path::new(to).join(name))
-        .map(|_| ())
-        .map_err(|error| format!("{}: {error}", file.display()))
 }

@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path, process::Command};
 
-use super::shared::{ROOT, dpkg, file, has, make, read_packed, same, write};
+use super::shared::{ROOT, dpkg, file, has, read_packed, same};
 use crate::{
-    build::Build,
+    build::{Build, COMMAND},
+    files::{empty, write},
     run::{TaskResult, said},
     sbom,
 };
@@ -42,11 +43,8 @@ pub(super) fn package(build: &Build) -> TaskResult {
 }
 
 fn made(build: &Build) -> TaskResult {
-    let program = &build.program("matrix-qr");
-    if Path::new(MADE).exists() {
-        fs::remove_dir_all(MADE).map_err(|error| format!("{MADE}: {error}"))?;
-    }
-    make(MADE)?;
+    let program = &build.program(COMMAND);
+    empty(MADE)?;
     for (shell, file) in SHELLS {
         let script = said(
             Command::new(program).args(["completions", shell]),
@@ -55,8 +53,8 @@ fn made(build: &Build) -> TaskResult {
         write(format!("{MADE}/{file}"), &script)?;
     }
     said(Command::new(program).args(["man", MADE]), "matrix-qr man")?;
-    sbom::write("matrix-qr", build)?;
-    build.deb("matrix-qr", &[], DEB)
+    sbom::write(COMMAND, build)?;
+    build.deb(COMMAND, &[], DEB)
 }
 
 fn contents(build: &Build) -> TaskResult {
@@ -82,10 +80,7 @@ fn contents(build: &Build) -> TaskResult {
         )?;
     }
     let sbom = "./usr/share/doc/matrix-qr/matrix-qr.cdx.json";
-    sbom::checked(
-        &read_packed(DEB, sbom)?,
-        Path::new(&build.program("matrix-qr")),
-    )?;
+    sbom::checked(&read_packed(DEB, sbom)?, Path::new(&build.program(COMMAND)))?;
     let control = said(Command::new("dpkg-deb").args(["-f", DEB]), "dpkg-deb -f")?;
     let version = format!("Version: {}-1", env!("CARGO_PKG_VERSION"));
     [

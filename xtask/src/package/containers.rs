@@ -2,8 +2,11 @@
 
 use std::{path::Path, process::Command};
 
-use super::shared::{PLACE, has, read};
-use crate::run::{TaskResult, run};
+use super::shared::{PLACE, has};
+use crate::{
+    files::read,
+    run::{TaskResult, run},
+};
 
 /// Checks all of them.
 pub(super) fn checked() -> TaskResult {

@@ -9,8 +9,11 @@ use std::{
     time::Duration,
 };
 
-use super::shared::{has, read, same, write};
-use crate::run::{TaskResult, run};
+use super::shared::{has, same};
+use crate::{
+    files::{read, write},
+    run::{TaskResult, run},
+};
 
 const CREATE: &str = "POST /_matrix/client/v1/rendezvous HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
                       Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";

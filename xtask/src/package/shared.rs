@@ -1,6 +1,6 @@
 //! What the parts of the task share: directories, `dpkg`, files, comparisons.
 
-use std::{fs, path::Path, process::Command};
+use std::process::Command;
 
 use crate::run::{TaskResult, said};
 
@@ -69,18 +69,4 @@ pub(super) fn same(what: &str, is: &str, should: &str) -> TaskResult {
     } else {
         Err(format!("{what}:\n{is}\nshould be:\n{should}"))
     }
-}
-
-pub(super) fn make(directory: &str) -> TaskResult {
-    fs::create_dir_all(directory).map_err(|error| format!("{directory}: {error}"))
-}
-
-pub(super) fn read(path: impl AsRef<Path>) -> Result<String, String> {
-    let path = path.as_ref();
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-pub(super) fn write(path: impl AsRef<Path>, text: &str) -> TaskResult {
-    let path = path.as_ref();
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
