@@ -5,6 +5,11 @@ mod condition;
 
 use std::time::Instant;
 
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+
 use self::condition::Condition;
 use crate::{
     config::Config,
@@ -21,10 +26,6 @@ use crate::{
         id::{SessionApi, SessionId, WriteTag},
         session::{Errcodes, ReadOutcome, Write, WriteOutcome},
     },
-};
-use axum::{
-    body::Bytes,
-    http::{HeaderMap, Method, Request, StatusCode, header},
 };
 
 /// What a path of this API leads to.

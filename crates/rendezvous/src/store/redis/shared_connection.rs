@@ -81,12 +81,8 @@ impl SharedConnection {
         &self,
         commands: &Pipeline,
     ) -> RedisResult<T> {
-        let _turn = match self.turns.try_acquire() {
-            Ok(turn) => turn,
-            Err(_) => match timeout(MAX_WAIT, self.turns.acquire()).await {
-                Ok(Ok(turn)) => turn,
-                Ok(Err(_)) | Err(_) => return Err(too_slow()),
-            },
+        let Ok(_turn) = timeout(MAX_WAIT, self.turns.acquire()).await else {
+            return Err(too_slow());
         };
         let mut used = None;
         let result = timeout(TIMEOUT, async {
