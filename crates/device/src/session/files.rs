@@ -16,7 +16,16 @@ use crate::private;
 /// ends.
 #[derive(Debug)]
 pub struct SessionLock {
-    _file: File,
+    pub(super) file: File,
+}
+
+impl Drop for SessionLock {
+    /// Closing the file is not enough. A process that another thread is starting has a copy of the
+    /// descriptor until its program runs, and with it the lock.
+    fn drop(&mut self) {
+        // Nothing can be done about an error, and the file is closed next.
+        let _ = self.file.unlock();
+    }
 }
 
 /// Makes a directory of mode 0700, and its parents as usual; an existing one is made private.
@@ -56,7 +65,7 @@ pub(super) fn lock(path: &Path) -> Result<SessionLock, SessionError> {
     let open = private::file().create(true).truncate(false).open(path);
     let file = open.map_err(|error| io_error(path, error))?;
     match file.try_lock() {
-        Ok(()) => Ok(SessionLock { _file: file }),
+        Ok(()) => Ok(SessionLock { file }),
         Err(TryLockError::WouldBlock) => Err(SessionError::InUse {
             path: path.parent().unwrap_or(path).to_owned(),
         }),

@@ -145,6 +145,17 @@ fn only_one_process_at_a_time() {
     assert!(dir.lock().is_ok());
 }
 
+/// A copy of the descriptor, as a process has it that another thread is starting.
+#[test]
+fn a_lock_that_is_dropped_is_free_although_a_process_is_being_started() {
+    let (_parent, dir) = fresh();
+    let lock = dir.create().unwrap();
+    dir.save(&session()).unwrap();
+    let _inherited = lock.file.try_clone().unwrap();
+    drop(lock);
+    assert!(dir.lock().is_ok());
+}
+
 #[test]
 fn there_may_be_no_session() {
     let (_parent, dir) = fresh();
