@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    build::{Build, BuildFlags, COMMAND, GLIBC_MINOR, PROGRAMS},
+    build::{Build, BuildFlags, COMMAND, GLIBC_MINOR, PROGRAMS, SERVER},
     files::{bytes, copy, copy_as, empty, here},
     package, packages, python,
     run::{TaskResult, run, said},
@@ -34,7 +34,10 @@ pub(crate) fn dist() -> TaskResult {
     empty(ARTEFACTS)?;
     let flags = BuildFlags::of(".")?;
     let build = Build::dist(&flags)?;
-    // It builds both programs, and checks both Debian packages.
+    // maturin builds the command. cargo-zigbuild would build it once more: it names the compiler
+    // of dependencies in C in another way.
+    let wheel = packages::wheel(&here(Build::tools()?)?, &build)?;
+    build.run(".", &[SERVER])?;
     package::package(&build)?;
     for name in PROGRAMS {
         let program = build.program(name);
@@ -45,7 +48,7 @@ pub(crate) fn dist() -> TaskResult {
     }
     debian_runs(&copied(package::command::DEB)?)?;
     copied(package::DEB)?;
-    wheel_runs(&build)?;
+    wheel_runs(&copy(wheel, ARTEFACTS)?)?;
     copy(packages::tarball()?, ARTEFACTS)?;
     let sums = format!("cd {ARTEFACTS} && sha256sum * | tee SHA256SUMS");
     run(Command::new("sh").args(["-c", &sums]), "sha256sum")
@@ -108,14 +111,12 @@ fn debian_runs(package: &Path) -> TaskResult {
     signs_in(package, || run(&mut install, "dpkg-deb -x"), &program)
 }
 
-fn wheel_runs(build: &Build) -> TaskResult {
-    let tools = here(Build::tools()?)?;
-    let wheel = copy(packages::wheel(&tools, build)?, ARTEFACTS)?;
+fn wheel_runs(wheel: &Path) -> TaskResult {
     is_small(&wheel.display().to_string(), LARGEST_WHEEL)?;
     empty(INSTALLED)?;
     let python = python::environment(INSTALLED)?;
     let program = format!("{INSTALLED}/bin/matrix-qr");
-    signs_in(&wheel, || python::install(&python, [&wheel]), &program)
+    signs_in(wheel, || python::install(&python, [wheel]), &program)
 }
 
 /// Installs, runs a whole sign-in with what was installed, and says how long both took.

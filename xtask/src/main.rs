@@ -100,9 +100,7 @@ fn task(arguments: &[String]) -> TaskResult {
         Some(("reproducible", [])) => reproducible::reproducible(),
         Some(("walls", [])) => walls::walls(),
         Some(("pictures", [])) => pictures::pictures(),
-        Some(("package", [])) => {
-            needs::are_there(&needs::PACKAGE).and_then(|()| package::package(&build::Build::here()))
-        }
+        Some(("package", [])) => needs::are_there(&needs::PACKAGE).and_then(|()| debian_packages()),
         _ => Err(format!("usage:\n{USAGE}")),
     }
 }
@@ -170,7 +168,7 @@ fn test() -> TaskResult {
             "cargo test",
         )
     })?;
-    step("package", || package::package(&build::Build::here()))?;
+    step("package", debian_packages)?;
     // After it, because the wheel is made from the same build.
     step("packages", packages::packages)?;
     // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
@@ -212,6 +210,12 @@ fn crates() -> TaskResult {
         "--quiet",
     ];
     cargo(&[&package[..], &ours].concat())
+}
+
+/// Those with this machine's programs.
+fn debian_packages() -> TaskResult {
+    packages::programs()?;
+    package::package(&build::Build::here())
 }
 
 fn documentation() -> TaskResult {

@@ -1,4 +1,4 @@
-//! `cargo xtask package`: builds the packages that an operator installs, installs them into a
+//! `cargo xtask package`: makes the packages that an operator installs, installs them into a
 //! directory, checks the files, starts the server, and removes all of it again. Everything is in
 //! `target/package`.
 
@@ -16,7 +16,7 @@ use std::{
 
 use self::shared::{CALLS, PLACE, ROOT, STUBS, dpkg, file, has, read_packed, same};
 use crate::{
-    build::{Build, PROGRAMS, SERVER},
+    build::{Build, SERVER},
     files::{make, read, remove, write},
     run::{TaskResult, said},
     sbom,
@@ -47,10 +47,9 @@ const FILES: [&str; 12] = [
     "-rw-r--r-- 0/0 ./usr/share/man/man8/matrix-qr-rendezvous.8.gz",
 ];
 
-/// The whole task, step by step.
+/// The whole task, step by step, with programs that this way to build has built.
 pub(crate) fn package(build: &Build) -> TaskResult {
     containers::checked()?;
-    build.run(".", &PROGRAMS)?;
     made(build)?;
     contents(build)?;
     installation()?;
