@@ -32,7 +32,7 @@ pub use self::session_counts::Permit;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How many sessions may live at the same time. At this limit new sessions are refused, and
-    /// live ones are kept. Default 10 000, about 50 MiB with payloads of full size.
+    /// live ones are kept. Default 10 000, about 43 MiB with payloads of full size.
     pub max_sessions: usize,
     /// How many sessions one network may have at the same time. `None`: no limit per network.
     /// Default 200.

@@ -173,13 +173,24 @@ impl Store for Memory {
 /// How many deleted sessions `by_expiry` may have beside the live ones, in any case.
 const DELETED: usize = 64;
 
-#[derive(Default)]
 struct Sessions {
     /// Boxed, because a table has more places than sessions.
     by_id: HashMap<SessionId, Box<Entry>, BuildHasherDefault<IdHasher>>,
     /// The next one to expire comes first. Also has sessions that were deleted, but not more of them
-    /// than live ones and [`DELETED`].
-    by_expiry: VecDeque<(Instant, SessionId)>,
+    /// than live ones and [`DELETED`]. The time is in nanoseconds since `start`: half as large as an
+    /// [`Instant`].
+    by_expiry: VecDeque<(u64, SessionId)>,
+    start: Instant,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            by_id: HashMap::default(),
+            by_expiry: VecDeque::new(),
+            start: Instant::now(),
+        }
+    }
 }
 
 struct Entry {
@@ -190,7 +201,7 @@ struct Entry {
 
 impl Sessions {
     fn insert(&mut self, id: SessionId, entry: Entry) {
-        let expires = entry.session.expires;
+        let expires = self.since_start(entry.session.expires);
         // All sessions of a server live equally long, so few expire later than a new one.
         let expire_later = self.by_expiry.iter().rev();
         let expire_later = expire_later
@@ -202,7 +213,9 @@ impl Sessions {
     }
 
     fn remove(&mut self, id: SessionId) -> bool {
-        let Self { by_id, by_expiry } = self;
+        let Self {
+            by_id, by_expiry, ..
+        } = self;
         let removed = by_id.remove(&id).is_some();
         if by_expiry.len() > 2 * by_id.len() + DELETED {
             by_expiry.retain(|(_, id)| by_id.contains_key(id));
@@ -212,7 +225,7 @@ impl Sessions {
 
     /// Returns how many have expired.
     fn remove_expired(&mut self, now: Instant) -> u64 {
-        let mut expired = 0;
+        let (now, mut expired) = (self.since_start(now), 0);
         while let Some((expires, id)) = self.by_expiry.front().copied()
             && expires <= now
         {
@@ -220,6 +233,12 @@ impl Sessions {
             expired += u64::from(self.by_id.remove(&id).is_some());
         }
         expired
+    }
+
+    /// In nanoseconds. They last for 584 years.
+    fn since_start(&self, time: Instant) -> u64 {
+        let since = time.saturating_duration_since(self.start).as_nanos();
+        u64::try_from(since).unwrap_or(u64::MAX)
     }
 }
 
