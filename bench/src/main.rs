@@ -18,6 +18,7 @@
 //! | `instances` | rows: two instances over one Redis, with every history checked |
 //! | `sign_in` | rows: the requests and the time of a whole sign-in |
 //! | `round_trips` | rows: how many answers a sign-in waits for, one after the other |
+//! | `first_command` | rows: the processor time of the README's first command |
 //! | `report` | prints rows |
 //! | `rounds` | lets servers run in turn, and compares their results |
 //! | `load` | puts a load on a server |
@@ -43,6 +44,7 @@ mod bare;
 mod client;
 mod error;
 mod fill;
+mod first_command;
 mod flood;
 #[path = "../../crates/rendezvous/tests/conformance/free_port.rs"]
 #[allow(clippy::panic, reason = "a file of tests")]
@@ -145,6 +147,7 @@ fn rows(group: RowGroup) -> &'static [&'static str] {
         RowGroup::Instances => &instances::ROWS,
         RowGroup::SignIn => &sign_in::ROWS,
         RowGroup::RoundTrips => &round_trips::ROWS,
+        RowGroup::FirstCommand => &first_command::ROWS,
     }
 }
 
@@ -165,6 +168,7 @@ async fn run(
         RowGroup::Instances => instances::measure(options, report).await,
         RowGroup::SignIn => sign_in::measure(options, report).await,
         RowGroup::RoundTrips => round_trips::measure(options, report).await,
+        RowGroup::FirstCommand => first_command::measure(options, report).await,
     }
 }
 

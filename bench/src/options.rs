@@ -77,6 +77,8 @@ pub(crate) enum RowGroup {
     SignIn,
     /// A whole sign-in with late answers: how many come one after the other.
     RoundTrips,
+    /// The README's first command, with nothing compiled before.
+    FirstCommand,
 }
 
 impl BenchOptions {
