@@ -211,6 +211,10 @@ fn lock_files() -> TaskResult {
 fn crates() -> TaskResult {
     let ours = ["--exclude", "xtask", "--exclude", "matrix-qr-bench"];
     let package = [
+        // Its profiles, which a packed crate does not have: with others, libraries that are there
+        // would be compiled once more.
+        "--config",
+        "Cargo.toml",
         "package",
         "--workspace",
         "--locked",
