@@ -78,21 +78,18 @@ impl<K: KeyHolder> Device<K> {
             return Err(Error::SameRole(Role::Existing));
         }
         person.tell(ProgressEvent::Checking);
-        let (issuer, rendezvous) = unless_cancelled(person, async {
-            let check = explained(person, unanswered_login, Box::pin(self.check()));
-            let home = Some(self.homeserver());
-            let session = open_session(self.http(), &start, None, options.showing, home, person);
-            match &start {
-                // No session is made for a device that cannot sign another one in.
-                Start::Show(_) => {
-                    let issuer = check.await?;
-                    open_while(ready(Ok(issuer)), session, &start, person).await
-                }
-                // Reading the session that the other device has made changes nothing there.
-                Start::Scan(_) => open_while(check, session, &start, person).await,
+        let check = explained(person, unanswered_login, Box::pin(self.check()));
+        let home = Some(self.homeserver());
+        let session = open_session(self.http(), &start, None, options.showing, home, person);
+        let (issuer, rendezvous) = match &start {
+            // No session is made for a device that cannot sign another one in.
+            Start::Show(_) => {
+                let issuer = unless_cancelled(person, check).await?;
+                open_while(ready(Ok(issuer)), session, &start, person).await?
             }
-        })
-        .await?;
+            // Reading the session that the other device has made changes nothing there.
+            Start::Scan(_) => open_while(check, session, &start, person).await?,
+        };
         let location = rendezvous.location().clone();
         let homeserver = self.announced(options.announce, &location)?;
         let dialect = options.dialect;

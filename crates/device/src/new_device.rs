@@ -66,28 +66,25 @@ async fn attempt<P: Person, K: KeyHolder>(
     person.tell(ProgressEvent::Checking);
     let server = OAuthServer::expected(&http, options, &start);
     let mut early = pin!(OAuthServer::prepare(server.as_ref()));
-    let rendezvous = unless_cancelled(person, async {
-        let checked = Box::pin(check_start(&http, &start));
-        explained(person, unanswered_login, checked).await?;
-        let session = |base| open_session(&http, &start, base, options.showing, None, person);
-        match (&start, &server) {
-            (Start::Show(_), Some(server)) => {
-                let base = Box::pin(server.base());
-                let base = explained(person, unanswered_login, base).await?;
-                let check = async { Ok(server.metadata().await?) };
-                let check = explained(person, unanswered_login, Box::pin(check));
-                let opened = open_while(check, session(Some(base)), &start, person);
-                opened.await.map(|(_, rendezvous)| rendezvous)
-            }
-            _ => tokio::select! {
-                opened = open_while(ready(Ok(())), session(None), &start, person) => {
-                    opened.map(|(_, rendezvous)| rendezvous)
-                }
-                never = &mut early => match never {},
-            },
+    let checked = Box::pin(check_start(&http, &start));
+    unless_cancelled(person, explained(person, unanswered_login, checked)).await?;
+    let session = |base| open_session(&http, &start, base, options.showing, None, person);
+    let rendezvous = match (&start, &server) {
+        (Start::Show(_), Some(server)) => {
+            let base = Box::pin(async { Ok(server.base().await?) });
+            let base = explained(person, unanswered_login, base);
+            let base = unless_cancelled(person, base).await?;
+            let check = async { Ok(server.metadata().await?) };
+            let check = explained(person, unanswered_login, Box::pin(check));
+            open_while(check, session(Some(base)), &start, person)
+                .await?
+                .1
         }
-    })
-    .await?;
+        _ => tokio::select! {
+            opened = open_while(ready(Ok(())), session(None), &start, person) => opened?.1,
+            never = &mut early => match never {},
+        },
+    };
     let location = rendezvous.location().clone();
     let device = NewDevice::new(options, http, server.as_ref(), directory, person, keys);
     let host = HostAdapter::new(rendezvous, person, device);

@@ -35,11 +35,11 @@ pub(crate) enum Wait {
     Authorization,
     /// Whether the new device's ID is free.
     FreeId,
-    /// Until the homeserver lists the new device.
+    /// Until the homeserver lists the new device, and has said which keys the account has.
     Appearance,
-    /// For the published keys, before the secrets are exported.
-    PublishedKeys,
-    /// Until the new device has signed itself.
+    /// Until the holder of this device's keys has handed over the secrets.
+    Secrets,
+    /// Until the new device has signed itself, and is done.
     Verification,
     /// Until the new device's keys are uploaded.
     Upload,
@@ -51,11 +51,18 @@ impl Wait {
         let what = match self {
             Self::Person => return None,
             Self::Authorization => return Some(unanswered_login()),
+            Self::Secrets => {
+                let what = "the store of this device's keys has not handed them over yet";
+                return Some(waiting(Cause::Here, what));
+            }
             Self::FreeId => "the homeserver has not yet said whether the new device's ID is free",
-            Self::Appearance => "the homeserver does not list the new device yet",
-            Self::PublishedKeys => "the homeserver has not yet said which keys the account has",
-            Self::Verification => "the new device has not signed itself yet",
-            Self::Upload => "the homeserver has not accepted this device's keys yet",
+            Self::Appearance => {
+                "the homeserver has not yet listed the new device, or not yet said which keys the account has"
+            }
+            Self::Verification => "the new device has not signed itself yet, or is not done yet",
+            Self::Upload => {
+                "the homeserver has not yet accepted this device's keys, or not yet said which keys the account has"
+            }
         };
         Some(waiting(Cause::Homeserver, what))
     }
@@ -135,6 +142,6 @@ mod tests {
     #[test]
     fn nobody_is_told_that_a_person_is_slow() {
         assert_eq!(Wait::Person.slow(), None);
-        assert!(Wait::PublishedKeys.slow().is_some());
+        assert!(Wait::Secrets.slow().is_some());
     }
 }

@@ -16,7 +16,7 @@ use axum::{
 };
 use futures_util::stream::{Stream, once, unfold};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -32,6 +32,9 @@ const MAX_ANSWER: usize = 16 << 10;
 
 /// The largest picture, in bytes: a photograph. A frame of the camera is far smaller.
 const MAX_PICTURE: usize = 16 << 20;
+
+/// How long a picture may take to arrive.
+const PICTURE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How soon the second page asks whether the first one is gone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -204,9 +207,11 @@ async fn picture(
     if !shared.questions.is_open(query.question) {
         return (StatusCode::GONE, "this is not asked any more\n").into_response();
     }
-    let picture = match Bytes::from_request(request, &()).await {
-        Ok(picture) => picture,
-        Err(refused) => return refused.into_response(),
+    let picture = match timeout(PICTURE_TIMEOUT, Bytes::from_request(request, &())).await {
+        Ok(Ok(picture)) => picture,
+        Ok(Err(refused)) => return refused.into_response(),
+        // Others wait for their turn.
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
     let read_code = shared.read_code.clone();
     let read = move || {

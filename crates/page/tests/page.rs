@@ -515,6 +515,43 @@ async fn one_picture_is_read_at_a_time_even_if_nobody_waits_for_it() {
     scanning.abort();
 }
 
+/// As a phone that leaves the network. `start_paused`: a minute passes in no time.
+#[tokio::test(start_paused = true)]
+async fn a_picture_that_does_not_arrive_loses_its_turn() {
+    let page = page_for(&[Role::Existing]).await;
+    let person = page.person(Role::Existing).unwrap();
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let scanning = async {
+        let question = open.question("code").await;
+        let path = format!("picture?question={}", question["id"]);
+        let url = browser.url.join(&path).unwrap();
+        let mut stalled = tokio::net::TcpStream::connect(url.authority())
+            .await
+            .unwrap();
+        let head = format!(
+            "POST {}?{} HTTP/1.1\r\nhost: {}\r\norigin: {}\r\nsec-fetch-site: same-origin\r\n\
+             x-page: {token}\r\ncontent-length: 100\r\n\r\nhalf",
+            url.path(),
+            url.query().unwrap(),
+            url.authority(),
+            browser.origin,
+        );
+        stalled.write_all(head.as_bytes()).await.unwrap();
+        // It has arrived: the answers to what was asked after it are there.
+        for _ in 0..5 {
+            assert_eq!(browser.get("").await.status(), 200);
+        }
+        let next = browser.ask(Method::POST, &path).header("x-page", &token);
+        assert_eq!(next.body(CODE).send().await.unwrap().status(), 204);
+        let mut said = Vec::new();
+        stalled.read_to_end(&mut said).await.unwrap();
+        assert!(String::from_utf8_lossy(&said).starts_with("HTTP/1.1 408"));
+    };
+    tokio::join!(person.scan(), scanning);
+}
+
 /// `start_paused`: ten seconds pass in no time.
 #[tokio::test(start_paused = true)]
 async fn who_does_not_finish_a_request_is_disconnected() {

@@ -281,7 +281,7 @@ impl<P: Person, K: KeyHolder> ExistingDeviceHost for HostAdapter<'_, P, Existing
     }
 
     async fn export_secrets(&self) -> Result<Secrets, UserError> {
-        self.answer(Wait::PublishedKeys, self.device.export()).await
+        self.answer(Wait::Secrets, self.device.export()).await
     }
 
     async fn await_verified(&self, id: DeviceId) -> VerificationOutcome {

@@ -99,7 +99,7 @@ impl Http {
         let response = self.execute(request).await;
         let response = response.map_err(|error| unreachable(&host, error))?;
         let mut answer = read(response, &host, bounds.bytes).await?;
-        secrets.redact(&mut answer);
+        secrets.redact(&mut answer, bounds.bytes);
         Ok(answer)
     }
 

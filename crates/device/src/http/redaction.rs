@@ -9,6 +9,8 @@ use serde_json::Value;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
+use super::USUAL_ANSWER;
+
 /// The fields of a form that are a token or a code (RFC 6749, 7009, 8628).
 const FIELDS: [&str; 3] = ["token", "refresh_token", "device_code"];
 /// What is shorter, in bytes, is not looked for: it would be found in words.
@@ -42,9 +44,20 @@ impl SentSecrets {
 
     /// Takes them out of the answer. A success may give a refresh token back that stays valid; an
     /// access token in a header is never given back.
-    pub(crate) fn redact(&self, answer: &mut Response<Vec<u8>>) {
+    ///
+    /// `largest` is how many bytes a success may have. Where that is more than usual, it is the key
+    /// backup, which stays as it is: no error quotes it, and read as values it would take many
+    /// times its memory.
+    pub(crate) fn redact(&self, answer: &mut Response<Vec<u8>>, largest: usize) {
+        let is_success = answer.status().is_success();
+        if is_success && largest > USUAL_ANSWER {
+            return;
+        }
+        if answer.body().len() > USUAL_ANSWER {
+            answer.body_mut().clear();
+        }
         redact(answer, &self.bearer);
-        if !answer.status().is_success() {
+        if !is_success {
             redact(answer, &self.form);
         }
     }
@@ -69,9 +82,15 @@ pub(crate) fn redact(answer: &mut Response<Vec<u8>>, secrets: &[Zeroizing<String
     }
 }
 
+/// As they are, and as a form has them: some servers quote the body of a request.
 fn looked_for(secrets: impl Iterator<Item = String>) -> Vec<Zeroizing<String>> {
     let long = secrets.filter(|secret| secret.len() >= SHORTEST);
-    long.map(Zeroizing::new).collect()
+    let both = long.flat_map(|secret| {
+        let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let encoded = (encoded != secret).then_some(encoded);
+        [Some(secret), encoded]
+    });
+    both.flatten().map(Zeroizing::new).collect()
 }
 
 /// Whether there was one.
@@ -108,6 +127,9 @@ mod tests {
     /// The same, as JSON may write it.
     const ESCAPED: &str = r"mat_0123\u002b456\/789\u003d";
 
+    /// The same, as a form has it.
+    const IN_FORM: &str = "mat_0123%2B456%2F789%3D";
+
     fn answer(status: u16, body: &str) -> Response<Vec<u8>> {
         let answer = Response::builder().status(status);
         answer.body(body.as_bytes().to_vec()).unwrap()
@@ -116,7 +138,7 @@ mod tests {
     /// What is left of this answer.
     fn left(secrets: &SentSecrets, status: u16, body: &str) -> String {
         let mut answer = answer(status, body);
-        secrets.redact(&mut answer);
+        secrets.redact(&mut answer, USUAL_ANSWER);
         String::from_utf8(answer.into_body()).unwrap()
     }
 
@@ -139,7 +161,7 @@ mod tests {
     fn a_refusal_does_not_repeat_what_was_sent() {
         let sent = FIELDS.map(in_form);
         for secrets in sent.iter().chain([&in_header(TOKEN)]) {
-            for told in [TOKEN, ESCAPED] {
+            for told in [TOKEN, ESCAPED, IN_FORM] {
                 for body in [
                     format!(r#"{{"error":"bad","error_description":"is {told} not {told}?"}}"#),
                     format!(r#"{{"errcode":"M_{told}"}}"#),
@@ -170,6 +192,23 @@ mod tests {
         assert_eq!(left(&in_form("refresh_token"), 200, &body), body);
         let said = left(&in_header(TOKEN), 200, &body);
         assert_eq!(said, r#"{"refresh_token":"[redacted]"}"#);
+    }
+
+    /// An entry of the backup that only a strict reader refuses is one entry, not all of them.
+    #[test]
+    fn a_key_backup_stays_as_it_is() {
+        let body = r#"{"rooms":{},"x":"\ud800"}"#;
+        let mut backup = answer(200, body);
+        in_header(TOKEN).redact(&mut backup, 256 << 20);
+        assert_eq!(backup.into_body(), body.as_bytes());
+    }
+
+    #[test]
+    fn a_long_refusal_is_for_nobody() {
+        let body = format!(r#"{{"error":"{}","x":"\n"}}"#, "a".repeat(USUAL_ANSWER));
+        let mut refusal = answer(404, &body);
+        in_header(TOKEN).redact(&mut refusal, 256 << 20);
+        assert!(refusal.into_body().is_empty());
     }
 
     #[test]

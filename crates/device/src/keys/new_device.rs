@@ -63,8 +63,9 @@ pub async fn take_secrets<K: KeyHolder>(
 }
 
 /// The same, with what the homeserver published before the secrets arrived. If the secrets belong to
-/// that, it is asked again while the upload is under way, and what it publishes then counts as if
-/// this device had asked before: with other keys nothing is kept, and the sign-in fails.
+/// that, it is asked again while the upload is under way. With other keys then, nothing is kept, and
+/// the sign-in fails. Where no answer comes, the first one counts: the device is published already,
+/// and a homeserver that conceals a change could as well repeat itself.
 pub(crate) async fn take_secrets_after<K: KeyHolder>(
     keys: &K,
     session: UnpublishedDevice<'_>,
@@ -78,17 +79,28 @@ pub(crate) async fn take_secrets_after<K: KeyHolder>(
         expires_at,
     } = session;
     let self_signing = &secrets.cross_signing.self_signing_key;
-    let early = early.and_then(|early| checked(early.published, user_id, &secrets).ok());
+    let early = early.and_then(|early| {
+        let checked = checked(early.published, user_id, &secrets).ok()?;
+        Some((checked, early.backup))
+    });
     let ((mut published, identity), backup, accepted) = match early {
-        Some((_, identity)) => {
+        Some((first, first_backup)) => {
             let upload = keys.device_keys(user_id, device_id).await?;
-            let (accepted, account) = tokio::join!(
-                publish_signed(session, upload, &identity, self_signing),
-                AccountLookup::of(homeserver, user_id)
-            );
-            let accepted = accepted?;
-            let checked = checked(account.published, user_id, &secrets)?;
-            (checked, account.backup, accepted)
+            let again = async {
+                let account = AccountLookup::of(homeserver, user_id).await;
+                let published = match account.published {
+                    Err(error) if !error.ends_session() => None,
+                    published => Some(checked(published, user_id, &secrets)?),
+                };
+                Ok((published, account.backup))
+            };
+            let signed = publish_signed(session, upload, &first.1, self_signing);
+            let (accepted, (second, second_backup)) = tokio::try_join!(signed, again)?;
+            (
+                second.unwrap_or(first),
+                second_backup.or(first_backup),
+                accepted,
+            )
         }
         None => {
             let account = AccountLookup::of(homeserver, user_id).await;

@@ -49,6 +49,8 @@ pub(super) struct NewDevice<'a, P, K> {
     progress: Mutex<SignInProgress>,
     /// What is asked of the homeserver before the secrets arrive.
     account: Mutex<JoinSet<AccountLookup>>,
+    /// The device is named meanwhile: nothing waits for that but the end.
+    naming: Mutex<JoinSet<()>>,
     import: Importing,
 }
 
@@ -70,6 +72,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
             keys,
             progress: Mutex::new(SignInProgress::Begun),
             account: Mutex::default(),
+            naming: Mutex::default(),
             import: Importing::default(),
         }
     }
@@ -90,12 +93,11 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
     }
 
     fn progress(&self) -> SignInProgress {
-        let progress = self.progress.lock();
-        progress.unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.progress).clone()
     }
 
     fn advance(&self, to: SignInProgress) {
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = to;
+        *locked(&self.progress) = to;
     }
 
     async fn authorize(
@@ -190,16 +192,10 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
     /// Asks early what the secrets are to be compared with. And names the device.
     fn look_up(&self, grant: &GrantedTokens, user_id: &UserId) {
         let (homeserver, user_id) = (self.homeserver(grant), user_id.to_owned());
-        let (device_id, name) = (grant.asked.device_id.clone(), self.options.name.clone());
-        self.account().spawn(async move {
-            let account = AccountLookup::of(&homeserver, &user_id);
-            let (account, ()) = tokio::join!(account, set_name(&homeserver, &device_id, &name));
-            account
-        });
-    }
-
-    fn account(&self) -> MutexGuard<'_, JoinSet<AccountLookup>> {
-        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.account).spawn(async move { AccountLookup::of(&homeserver, &user_id).await });
+        let (homeserver, name) = (self.homeserver(grant), self.options.name.clone());
+        let device_id = grant.asked.device_id.clone();
+        locked(&self.naming).spawn(async move { set_name(&homeserver, &device_id, &name).await });
     }
 
     fn homeserver(&self, grant: &GrantedTokens) -> Homeserver {
@@ -216,7 +212,8 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         let (user_id, grant) = (account.user_id.clone(), &account.grant);
         let (device_id, homeserver) = (grant.asked.device_id.clone(), self.homeserver(grant));
         let (keys, expires_at) = (self.import.holder(self.keys.clone()), grant.expires_at);
-        let mut looked_up = std::mem::take(&mut *self.account());
+        let mut looked_up = std::mem::take(&mut *locked(&self.account));
+        let mut naming = std::mem::take(&mut *locked(&self.naming));
         let import = async move {
             let early = looked_up.join_next().await.and_then(Result::ok);
             let session = UnpublishedDevice {
@@ -225,7 +222,8 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
                 homeserver: &homeserver,
                 expires_at,
             };
-            let taken = take_secrets_after(&keys, session, secrets, early).await;
+            let taken = take_secrets_after(&keys, session, secrets, early);
+            let (taken, _) = tokio::join!(taken, naming.join_next());
             taken.map_err(not_imported)
         };
         let imported = self.import.run(import).await?;
@@ -248,6 +246,10 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         self.advance(SignInProgress::SignedIn(account, Box::new(signed_in)));
         Ok(())
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Optional: the server may already have named the device, or may let nobody name one. Then that

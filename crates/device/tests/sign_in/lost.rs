@@ -2,13 +2,19 @@
 //! sign-in.
 
 use std::{
+    convert::Infallible,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use axum::{
+    body::{Body, Bytes},
+    http::Response,
+};
+use futures_util::stream;
 use matrix_qr_device::{Showing, session::SessionDir};
 use matrix_qr_protocol::{
     error::Error,
@@ -16,8 +22,10 @@ use matrix_qr_protocol::{
     revision::{Revision, Role},
 };
 use matrix_qr_sandbox::{Fault, LateServer, Method};
+use tokio::time::Instant;
 
 use crate::{
+    attacker::leaping,
     failures::{BOTH, Row, assert_no_new_device, assert_told, was_told},
     fault_proxy::Fate,
     meeting::Plan,
@@ -321,6 +329,55 @@ async fn the_keys_upload_may_be_unanswered() {
         let uploads: Vec<_> = uploads.map(|seen| seen.request).collect();
         assert!(uploads.len() == 2 && uploads[0] == uploads[1]);
     }
+}
+
+/// The device is published by then, and its keys were compared with what was asked before.
+#[test]
+fn what_is_asked_during_the_upload_may_stay_unanswered() {
+    leaping(Box::pin(async {
+        let world = TestEnv::with_fault_proxy().await;
+        let existing = SessionDir::new(world.existing_dir()).load().unwrap();
+        let fault_proxy = world.fault_proxy.as_ref().unwrap();
+        for (path, early) in [("keys/query", 1), ("room_keys/version", 1)] {
+            let (token, mut asked) = (existing.user.access_token.clone(), 0);
+            fault_proxy.forge(move |request| {
+                let is_it = request.name.ends_with(path) && request.token != Some(token.expose());
+                asked += usize::from(is_it);
+                let unavailable = Response::builder().status(503).body(Body::empty());
+                (is_it && asked > early).then(|| unavailable.unwrap())
+            });
+            let end = world.sign_in(&Plan::shown_by(Role::New)).await;
+            fault_proxy.be_honest();
+            assert_complete(&world, &end).await;
+            world.reopen_new().await.log_out().await.unwrap();
+        }
+    }));
+}
+
+/// Nothing waits for it: a device without a name is as good.
+#[test]
+fn the_name_of_the_device_may_stay_unanswered() {
+    leaping(Box::pin(async {
+        let world = TestEnv::with_fault_proxy().await;
+        let times = Arc::new(Mutex::new([None; 2]));
+        let noted = times.clone();
+        world.fault_proxy.as_ref().unwrap().forge(move |request| {
+            let is_naming = request.name.starts_with("PUT /_matrix/client/v3/devices/");
+            let is_upload = request.name.ends_with("/keys/upload");
+            for (time, is_it) in noted.lock().unwrap().iter_mut().zip([is_naming, is_upload]) {
+                *time = time.or(is_it.then(Instant::now));
+            }
+            let never = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+            is_naming.then(|| Response::new(never))
+        });
+        let end = world.sign_in(&Plan::shown_by(Role::New)).await;
+        assert!(end.existing.unwrap().verified && end.new.is_ok());
+        let [named, uploaded] = times.lock().unwrap().map(Option::unwrap);
+        assert!(
+            uploaded - named < Duration::from_secs(4),
+            "the upload waits"
+        );
+    }));
 }
 
 /// Each request to the homeserver and to its authorization server, in a sign-in each, is lost, or

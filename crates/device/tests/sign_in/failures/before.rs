@@ -1,5 +1,7 @@
 //! What is refused before there is a rendezvous session.
 
+use std::time::Duration;
+
 use matrix_qr_device::keys::KeyHolder as _;
 use matrix_qr_device::{Device, encryption::Encryption, http::Policy, keys::CrossSigningKey};
 use matrix_qr_protocol::{
@@ -7,7 +9,7 @@ use matrix_qr_protocol::{
     login::message::SecretKey,
     revision::Role,
 };
-use matrix_qr_sandbox::Fault;
+use matrix_qr_sandbox::{Fault, LateServer};
 use matrix_sdk_crypto::{OlmMachine, store::types::CrossSigningKeyExport};
 use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{
@@ -18,6 +20,7 @@ use serde_json::json;
 
 use super::{BOTH, assert_failed, was_told};
 use crate::{
+    attacker::leaping,
     meeting::{Meeting, Plan, When, own},
     test_env::{SignInEnd, TestEnv, sign_in},
 };
@@ -134,8 +137,18 @@ async fn published(world: &TestEnv) -> get_keys::v3::Response {
 
 /// Whoever would show the code learns it first; so does an existing device that scans.
 async fn not_offered(fault: Fault, row: &str) {
+    not_offered_at(&TestEnv::start().await, &fault, row).await;
+    // The session is on its way to be made when the answer comes.
     let world = TestEnv::start().await;
-    world.sandbox.faults().set(fault);
+    world.sandbox.faults().set(Fault::LateAnswers {
+        server: LateServer::Rendezvous,
+        delay: Duration::from_millis(500),
+    });
+    not_offered_at(&world, &fault, row).await;
+}
+
+async fn not_offered_at(world: &TestEnv, fault: &Fault, row: &str) {
+    world.sandbox.faults().set(fault.clone());
     for shown_by in [Role::Existing, Role::New] {
         let end = world.sign_in(&plan(shown_by)).await;
         let error = match shown_by {
@@ -157,8 +170,27 @@ async fn not_offered(fault: Fault, row: &str) {
         assert!(end.code.is_none() && !was_told(&end, shown_by, "Session"));
         assert!(count("POST") == count("DELETE") && count("GET") + count("PUT") == 0);
         assert!(shown_by == Role::New || requests.is_empty(), "{requests:?}");
-        assert_failed(&world, &end, row).await;
+        assert_failed(world, &end, row).await;
     }
+}
+
+/// The session is made, and whether this device can sign in is not known yet.
+#[test]
+fn a_person_who_gives_up_meanwhile_leaves_no_session() {
+    leaping(Box::pin(async {
+        let world = TestEnv::start().await;
+        world.sandbox.faults().set(Fault::LateAnswers {
+            server: LateServer::Homeserver,
+            delay: Duration::from_secs(8),
+        });
+        let told = When::Told(Role::New, "Problem");
+        let plan = Plan::shown_by(Role::New).cancel(Role::New, told.clone());
+        let end = world.sign_in(&plan.cancel(Role::Existing, told)).await;
+        assert_eq!(end.new.unwrap_err(), Error::Cancelled);
+        let requests = &end.record.rendezvous_requests;
+        let count = |method: &str| requests.get(method).copied().unwrap_or_default();
+        assert_eq!((count("POST"), count("DELETE")), (1, 1), "{:?}", end.told);
+    }));
 }
 
 async fn no_oauth() {
