@@ -50,13 +50,20 @@ impl Build {
         let python = here(Self::tools()?)?;
         let tools = python.parent().ok_or("no directory")?.display();
         let path = std::env::var("PATH").unwrap_or_default();
+        let target = host()?;
+        let mut environment = vec![
+            ("PATH", format!("{tools}:{path}")),
+            ("RUSTFLAGS", flags.rustflags.clone()),
+            ("CFLAGS", flags.cflags.clone()),
+        ];
+        if target.starts_with("aarch64") {
+            // jemalloc does not start where pages are larger than those that it was built for.
+            // Kernels for ARM have pages of up to 64 KiB, 2 to the 16.
+            environment.push(("JEMALLOC_SYS_WITH_LG_PAGE", "16".to_owned()));
+        }
         Ok(Self {
-            target: Some(host()?),
-            environment: vec![
-                ("PATH", format!("{tools}:{path}")),
-                ("RUSTFLAGS", flags.rustflags.clone()),
-                ("CFLAGS", flags.cflags.clone()),
-            ],
+            target: Some(target),
+            environment,
         })
     }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what is given to others. Archives, Debian packages and the wheel are built,
+//! `cargo xtask dist`: the release artefacts. Archives, Debian packages and the wheel are built,
 //! installed into an empty directory, and run there. Everything is in `target/dist/artefacts`, with
 //! its SHA-256.
 

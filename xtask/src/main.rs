@@ -7,7 +7,7 @@
 //! | `advisories` | known vulnerabilities of dependencies |
 //! | `package` | builds, installs, starts and removes the Debian packages |
 //! | `packages` | checks the packages for Python and Node, builds them, and installs them |
-//! | `dist` | what is given to others: built, packed, installed and run |
+//! | `dist` | the release artefacts: built, packed, installed and run |
 //! | `build` | how the programs are built, for this machine or for others |
 //! | `interop` | runs our programs against Synapse and matrix-sdk |
 //! | `pictures` | compares what we read of photographed QR codes with what zxing-cpp reads |
@@ -59,9 +59,9 @@ const USAGE: &str = "\
   cargo xtask fuzz [SECONDS] [TARGET..]
                                fuzz targets, each for a minute, from the corpus in fuzz/corpus
   cargo xtask pictures         photographs of QR codes: how many we read, and how many zxing-cpp reads
-  cargo xtask dist             what is given to others, into target/dist: archives, Debian packages and the wheel, each installed and run
+  cargo xtask dist             the release artefacts, into target/dist: archives, Debian packages and the wheel, each installed and run
   cargo xtask reproducible     the rendezvous server, built twice in two directories: the same program?
-  cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances|sign-in|round-trips|first-command ..]
+  cargo xtask bench [--json] [--quick] [rates|instructions|memory|million|flood|slow|waiters|redis|instances|sign-in|round-trips|first-command ..]
                                the rendezvous server: its rates relative to a bare axum server, and its other targets";
 
 /// What the tests may take, on two cores and with nothing compiled.
@@ -99,7 +99,7 @@ fn task(arguments: &[String]) -> TaskResult {
             needs::are_there(&needs::NODE).and_then(|()| packages::packages())
         }
         Some(("advisories", [])) => advisories::advisories(),
-        Some(("dist", [])) => needs::are_there(&needs::PACKAGE).and_then(|()| dist::dist()),
+        Some(("dist", [])) => needs::are_there(&needs::of_dist()).and_then(|()| dist::dist()),
         Some(("reproducible", [])) => reproducible::reproducible(),
         Some(("walls", [])) => walls::walls(),
         Some(("pictures", [])) => pictures::pictures(),

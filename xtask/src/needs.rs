@@ -47,7 +47,9 @@ const fn debian(program: &'static str, package: &'static str) -> Need {
 }
 
 /// What the Debian packages are built and checked with.
-pub(crate) const PACKAGE: [Need; 7] = [
+pub(crate) const PACKAGE: [Need; 8] = [
+    // Of the server's allocator.
+    debian("/usr/bin/make", "make"),
     debian("/usr/bin/dpkg", "dpkg"),
     debian("/usr/bin/dpkg-shlibdeps", "dpkg-dev"),
     debian("/usr/bin/systemd-analyze", "systemd"),
@@ -61,9 +63,8 @@ pub(crate) const PACKAGE: [Need; 7] = [
 ];
 
 /// What the tests start, and what checks the sources.
-const TESTS: [Need; 20] = [
-    // Of the server's allocator and of a library of the bots.
-    debian("/usr/bin/make", "make"),
+const TESTS: [Need; 19] = [
+    // Of a library of the bots.
     debian("/usr/bin/g++", "g++"),
     debian("/usr/bin/chromium", "chromium"),
     debian("/usr/bin/chromedriver", "chromium-driver"),
@@ -96,6 +97,11 @@ pub(crate) const NODE: [Need; 1] = [Need {
 
 /// Debian's Python comes without it.
 const VENV: &str = "python3 -m venv";
+
+/// All that `cargo xtask dist` needs.
+pub(crate) fn of_dist() -> Vec<Need> {
+    [&PACKAGE[..], &NODE].concat()
+}
 
 /// All that `cargo xtask test` needs.
 pub(crate) fn of_tests() -> Vec<Need> {

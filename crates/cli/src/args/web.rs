@@ -16,7 +16,7 @@ pub(crate) struct WebArgs {
     pub(crate) web: Option<SocketAddr>,
 
     /// Let ADDR be reached from other machines. Nothing is encrypted then: whoever sees the traffic
-    /// can answer in your place, and sign in a device of their own. Put a proxy with TLS before it
+    /// can answer in your place, and sign in a device of their own. Put a proxy with TLS in front of it
     #[arg(long, requires = "web")]
     pub(crate) web_allow_remote: bool,
 

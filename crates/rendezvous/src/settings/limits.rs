@@ -14,7 +14,7 @@ use super::{
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct LimitSettings {
-    /// How many sessions may live at the same time (at most about 5 KiB each). Further ones are
+    /// How many sessions may live at the same time (at most 4.4 KiB each). Further ones are
     /// refused until one ends. [default: 10000]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_MAX_SESSIONS", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
