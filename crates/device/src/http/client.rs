@@ -5,6 +5,7 @@ use std::{error::Error, io, sync::Arc, time::Duration};
 use http::{HeaderValue, Method, header::CONTENT_LENGTH};
 use url::{Host, Url};
 
+use super::bounds::Bounds;
 use super::error::HttpError;
 use super::names::{NoAddress, SystemNames, addresses};
 use super::policy::{Policy, host};
@@ -15,11 +16,6 @@ pub type HttpRequest = http::Request<Vec<u8>>;
 /// An HTTP response with its whole body.
 pub type HttpResponse = http::Response<Vec<u8>>;
 
-/// The largest response that is read, in bytes, unless the caller sets another limit.
-pub const USUAL_ANSWER: usize = 1 << 20;
-/// How long one request may take, unless the caller sets another limit.
-pub const USUAL_TIME: Duration = Duration::from_secs(30);
-
 /// How long it may take to connect, including the lookup of the name.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -28,24 +24,6 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub struct Http {
     client: reqwest::Client,
     policy: Policy,
-}
-
-/// The limits of one exchange.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// The largest body of a response, in bytes.
-    pub bytes: usize,
-    /// The longest time for the whole exchange.
-    pub time: Duration,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            bytes: USUAL_ANSWER,
-            time: USUAL_TIME,
-        }
-    }
 }
 
 impl Http {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use super::USUAL_ANSWER;
+use super::bounds::USUAL_ANSWER;
 
 /// The fields of a form that are a token or a code (RFC 6749, 7009, 8628).
 const FIELDS: [&str; 3] = ["token", "refresh_token", "device_code"];
