@@ -14,7 +14,7 @@ use url::Url;
 use crate::{
     device::Device,
     discovery,
-    host::{HostAdapter, open_session, open_while},
+    host::{HostAdapter, open_session},
     keys::KeyHolder,
     own_device::OwnDevice,
     person::{Person, ProgressEvent},
@@ -22,7 +22,7 @@ use crate::{
     retry::patiently,
     showing::Showing,
     silence::{explained, unanswered_login},
-    start::{Start, unless_cancelled},
+    start::{Start, open_while, unless_cancelled},
     user_error::ToUserError,
 };
 

@@ -3,7 +3,6 @@
 
 use std::{
     future::{Future, pending},
-    pin::pin,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +19,7 @@ use matrix_qr_protocol::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 use url::Url;
 
@@ -32,7 +31,7 @@ use crate::{
     rendezvous_client::{RendezvousClient, RendezvousError},
     showing::{Place, Showing},
     silence::{SILENCE, Wait, explained, unanswered_rendezvous},
-    start::{RendezvousAt, Start, unless_cancelled},
+    start::{RendezvousAt, Start},
     user_error::ToUserError,
 };
 
@@ -46,8 +45,6 @@ const TO_BE_READ: Duration = Duration::from_millis(2500);
 const SHORTLY: Duration = Duration::from_millis(50);
 /// How long writing a last word may take, at the end of a sign-in.
 const LAST_WORD: Duration = Duration::from_secs(5);
-/// How long a session whose creation is under way is waited for, only to be deleted.
-const UNDER_WAY: Duration = Duration::from_secs(2);
 
 /// One device at one sign-in.
 pub(crate) struct HostAdapter<'a, P, D> {
@@ -198,50 +195,6 @@ impl<P: Person, D> Host for HostAdapter<'_, P, D> {
 
     fn tell(&self, progress: Progress<'_>) {
         self.person.tell(ProgressEvent::Progress(progress));
-    }
-}
-
-/// Opens a session while it is checked whether this device can sign in, or sign another one in, at
-/// all. If it cannot, or the person gives up, that is the error, and a session that was made for
-/// nothing is deleted.
-pub(crate) async fn open_while<P: Person, T>(
-    check: impl Future<Output = Result<T, Error>>,
-    opening: impl Future<Output = Result<RendezvousClient, Error>>,
-    start: &Start,
-    person: &P,
-) -> Result<(T, RendezvousClient), Error> {
-    let (mut opening, mut opened) = (pin!(opening), None);
-    let both = async {
-        let opens = async {
-            opened = Some((&mut opening).await);
-            Ok(())
-        };
-        tokio::try_join!(check, opens).map(|(checked, ())| checked)
-    };
-    let checked = unless_cancelled(person, both).await;
-    match (checked, opened) {
-        (Ok(checked), Some(rendezvous)) => {
-            let rendezvous = rendezvous?;
-            person.tell(ProgressEvent::Session {
-                time_left: rendezvous.time_left(),
-            });
-            Ok((checked, rendezvous))
-        }
-        (Ok(_), None) => Err(Error::OutOfOrder),
-        (Err(error), opened) => {
-            if let Start::Show(_) = start {
-                let under_way = timeout(UNDER_WAY, async {
-                    match opened {
-                        Some(opened) => opened,
-                        None => opening.await,
-                    }
-                });
-                if let Ok(Ok(rendezvous)) = under_way.await {
-                    rendezvous.delete().await;
-                }
-            }
-            Err(error)
-        }
     }
 }
 

@@ -5,14 +5,14 @@ use std::{future::ready, pin::pin, sync::Arc};
 use matrix_qr_protocol::{driver, error::Error};
 
 use crate::{
-    host::{HostAdapter, open_session, open_while},
+    host::{HostAdapter, open_session},
     http::Http,
     keys::KeyHolder,
     person::{Person, ProgressEvent},
     random::rng,
     session::{SessionDir, SessionLock},
     silence::{explained, unanswered_login},
-    start::{Start, unless_cancelled},
+    start::{Start, open_while, unless_cancelled},
     user_error::ToUserError,
 };
 

@@ -16,7 +16,7 @@ use super::{
     error::{BundleRefused, ImportError},
     holder::{KeyHolder, KeyUpload, VerifiedDevice},
     identity::{HeldIdentity, PublishedIdentity, signing_key},
-    lookup::AccountLookup,
+    lookup::{AccountLookup, CurrentBackup},
 };
 use crate::client_server_api::{Effort, Homeserver, HomeserverError};
 
@@ -78,38 +78,12 @@ pub(crate) async fn take_secrets_after<K: KeyHolder>(
         homeserver,
         expires_at,
     } = session;
-    let self_signing = &secrets.cross_signing.self_signing_key;
-    let early = early.and_then(|early| {
-        let checked = checked(early.published, user_id, &secrets).ok()?;
-        Some((checked, early.backup))
-    });
-    let ((mut published, identity), backup, accepted) = match early {
-        Some((first, first_backup)) => {
-            let upload = keys.device_keys(user_id, device_id).await?;
-            let again = async {
-                let account = AccountLookup::of(homeserver, user_id).await;
-                let published = match account.published {
-                    Err(error) if !error.ends_session() => None,
-                    published => Some(checked(published, user_id, &secrets)?),
-                };
-                Ok((published, account.backup))
-            };
-            let signed = publish_signed(session, upload, &first.1, self_signing);
-            let (accepted, (second, second_backup)) = tokio::try_join!(signed, again)?;
-            (
-                second.unwrap_or(first),
-                second_backup.or(first_backup),
-                accepted,
-            )
-        }
-        None => {
-            let account = AccountLookup::of(homeserver, user_id).await;
-            let checked = checked(account.published, user_id, &secrets)?;
-            let upload = keys.device_keys(user_id, device_id).await?;
-            let accepted = publish_signed(session, upload, &checked.1, self_signing).await?;
-            (checked, account.backup, accepted)
-        }
-    };
+    let PublishedDevice {
+        mut published,
+        identity,
+        backup,
+        accepted,
+    } = publish(keys, session, &secrets, early).await?;
     let backup = check_backup(backup, secrets.backup.as_ref());
     if let BackupState::Unused(_) = backup {
         secrets.backup = None;
@@ -134,6 +108,63 @@ pub(crate) async fn take_secrets_after<K: KeyHolder>(
     Ok(Imported {
         master_key: identity.fingerprint(),
         backup,
+    })
+}
+
+/// A device whose keys are uploaded, and the account that the secrets belong to.
+struct PublishedDevice {
+    published: get_keys::v3::Response,
+    identity: PublishedIdentity,
+    backup: Result<CurrentBackup, HomeserverError>,
+    accepted: AcceptedKeys,
+}
+
+async fn publish<K: KeyHolder>(
+    keys: &K,
+    session: UnpublishedDevice<'_>,
+    secrets: &Secrets,
+    early: Option<AccountLookup>,
+) -> Result<PublishedDevice, ImportError> {
+    let UnpublishedDevice {
+        user_id,
+        device_id,
+        homeserver,
+        ..
+    } = session;
+    let self_signing = &secrets.cross_signing.self_signing_key;
+    let early = early.and_then(|early| {
+        let checked = checked(early.published, user_id, secrets).ok()?;
+        Some((checked, early.backup))
+    });
+    let Some((first, first_backup)) = early else {
+        let account = AccountLookup::of(homeserver, user_id).await;
+        let (published, identity) = checked(account.published, user_id, secrets)?;
+        let upload = keys.device_keys(user_id, device_id).await?;
+        let accepted = publish_signed(session, upload, &identity, self_signing).await?;
+        return Ok(PublishedDevice {
+            published,
+            identity,
+            backup: account.backup,
+            accepted,
+        });
+    };
+    let upload = keys.device_keys(user_id, device_id).await?;
+    let again = async {
+        let account = AccountLookup::of(homeserver, user_id).await;
+        let published = match account.published {
+            Err(error) if !error.ends_session() => None,
+            published => Some(checked(published, user_id, secrets)?),
+        };
+        Ok((published, account.backup))
+    };
+    let signed = publish_signed(session, upload, &first.1, self_signing);
+    let (accepted, (second, second_backup)) = tokio::try_join!(signed, again)?;
+    let (published, identity) = second.unwrap_or(first);
+    Ok(PublishedDevice {
+        published,
+        identity,
+        backup: second_backup.or(first_backup),
+        accepted,
     })
 }
 
