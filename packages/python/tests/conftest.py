@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ import pytest
 from referencing import Registry, Resource
 
 DOCS = Path(__file__).parents[3] / "docs"
+
+# A shell's background job ignores Ctrl-C, and so does what the job starts. But the tests send it to
+# what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
