@@ -354,6 +354,27 @@ fn what_is_asked_during_the_upload_may_stay_unanswered() {
     }));
 }
 
+/// A device that was signed out meanwhile is none to keep.
+#[test]
+fn a_session_that_ends_during_the_upload_is_not_kept() {
+    leaping(Box::pin(async {
+        let world = TestEnv::with_fault_proxy().await;
+        let existing = SessionDir::new(world.existing_dir()).load().unwrap();
+        let (token, mut asked) = (existing.user.access_token, 0);
+        world.fault_proxy.as_ref().unwrap().forge(move |request| {
+            let is_it =
+                request.name.ends_with("keys/query") && request.token != Some(token.expose());
+            asked += usize::from(is_it);
+            let ended = Body::from(r#"{"errcode":"M_UNKNOWN_TOKEN","error":"gone"}"#);
+            let ended = Response::builder().status(401).body(ended);
+            (is_it && asked > 1).then(|| ended.unwrap())
+        });
+        let end = world.sign_in(&Plan::shown_by(Role::New)).await;
+        assert!(end.new.is_err(), "{:?}", end.new);
+        assert_no_new_device(&world, &end);
+    }));
+}
+
 /// Nothing waits for it: a device without a name is as good.
 #[test]
 fn the_name_of_the_device_may_stay_unanswered() {
