@@ -60,14 +60,14 @@ pub(crate) async fn measure(
         .map(|late| slope(&late, LATE));
         report.add(
             BenchRow::new(*in_all, slope(&all, LATE), "answers in a row")
-                .at_most(16.5)
+                .at_most(16.0)
                 .with("at_250_ms", half)
                 .with("authorization", authorization)
                 .with("rendezvous", rendezvous)
                 .with("seconds_at_0_ms", at_once.seconds)
                 .note(Some(all.answers.join("; "))),
         );
-        report.add(BenchRow::new(*of_homeserver, homeserver, "answers in a row").at_most(9.5));
+        report.add(BenchRow::new(*of_homeserver, homeserver, "answers in a row").at_most(9.0));
     }
     Ok(())
 }
