@@ -371,6 +371,18 @@ fn errors_in_the_file_name_the_setting() {
         let error = loaded(&[], text).unwrap_err();
         assert!(error.contains(says), "{text}: {error}");
     }
+    // Found by fuzzing: an error quoted it.
+    let long = format!("http://{}.example", "a".repeat(2000));
+    for text in [
+        format!("public-url = \"{long}\""),
+        format!("public-url = \"https://a.example\"\nhomeserver = \"{long}\""),
+    ] {
+        let error = loaded(&[], &text).unwrap_err();
+        assert!(
+            error.contains("at most 1000") && error.len() < 1000,
+            "{error}"
+        );
+    }
     let missing = load(
         &Settings::default(),
         Some(&PathBuf::from("/nowhere/x.toml")),

@@ -9,6 +9,9 @@ use matrix_qr_rendezvous::ForwardedHeader;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+/// Of a URL, in bytes: other errors quote it.
+const LONGEST_URL: usize = 1000;
+
 /// The URL of a server: `https`, or `http` for trials.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
@@ -37,6 +40,9 @@ impl FromStr for BaseUrlSetting {
         let url = Url::parse(text).map_err(|error| format!("it is not a URL ({error})"))?;
         if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
             return Err("it must be https and have a host".to_owned());
+        }
+        if url.as_str().len() > LONGEST_URL {
+            return Err(format!("it must have at most {LONGEST_URL} bytes"));
         }
         let more = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty();
         if more || url.password().is_some() {
