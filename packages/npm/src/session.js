@@ -135,11 +135,10 @@ export class Session {
   /** @param {number} goodFor */
   async #ask(goodFor) {
     const result = await this.#helped("token", { directory: this.directory, good_for: goodFor });
-    const { access_token, expires_in, user_id, device_id, homeserver } = shaped(result, {
-      access_token: "string", expires_in: "number?", user_id: "string", device_id: "string", homeserver: "string",
+    const { access_token, expires_at, user_id, device_id, homeserver } = shaped(result, {
+      access_token: "string", expires_at: "number?", user_id: "string", device_id: "string", homeserver: "string",
     });
-    const expiresAt = expires_in === null ? null : Date.now() / 1000 + expires_in;
-    this.#last = new AccessToken(access_token, { expiresAt, userId: user_id, deviceId: device_id, homeserver });
+    this.#last = new AccessToken(access_token, { expiresAt: expires_at, userId: user_id, deviceId: device_id, homeserver });
     return this.#last;
   }
 

@@ -89,8 +89,9 @@ const scripts = {
     return result(request, { keys: 1, undecryptable: 0, outdated: null });
   },
   async token(request) {
+    const [now, expires_in] = [Math.floor(Date.now() / 1000), Number(process.env.FAKE_EXPIRES_IN)];
     return result(request, {
-      access_token: `SECRET-token-${process.pid}`, expires_at: null, expires_in: Number(process.env.FAKE_EXPIRES_IN),
+      access_token: `SECRET-token-${process.pid}`, expires_at: now + expires_in, expires_in,
       user_id: "@bot:example.org", device_id: "DEVICE", homeserver: process.env.FAKE_HOMESERVER ?? "https://matrix.example.org/",
     });
   },

@@ -13,7 +13,7 @@ import { Sandbox, signInBetween } from "./sandbox.js";
 const client = fileURLToPath(new URL("matrix-js-sdk-client.js", import.meta.url));
 
 test("a client of matrix-js-sdk is verified, reads old messages, and starts again", async (context) => {
-  const sandbox = await Sandbox.start(context, "--token-lifetime", "13");
+  const sandbox = await Sandbox.start(context, "--token-lifetime", "15");
   const keys = new OlmKeys(sandbox.path("keys"));
   const directory = sandbox.path("bot");
   const [{ session, deviceId }] = await signInBetween(signIn, sandbox.existing, {
@@ -31,8 +31,8 @@ test("a client of matrix-js-sdk is verified, reads old messages, and starts agai
   assert.equal(first.state, "PREPARED");
   assert.ok(first.verified);
   assert.match(first.old.join(), /Did you find the old photographs/);
-  // Over the end of the token, which lives for 13 seconds.
-  const second = await run(14);
+  // Over the end of the token, which lives for 15 seconds.
+  const second = await run(16);
   assert.ok(second.verified);
   assert.ok(second.old.includes("from the SDK"), "its own message from before is readable");
   assert.equal(second.whoami, deviceId);

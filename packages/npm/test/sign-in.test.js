@@ -1,6 +1,6 @@
 // Sign-ins with the program itself, in a sandbox.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -88,15 +88,20 @@ test("without keys of one's own, the store is matrix-sdk's", async (context) => 
 });
 
 test("the token is renewed before it ends", async (context) => {
-  const { device, keys } = await signedIn(context, { args: ["--token-lifetime", "13"] });
+  const { device, keys, sandbox } = await signedIn(context);
   const { session } = device;
-  const first = await session.accessToken({ goodFor: 10 });
-  await new Promise((resolve) => setTimeout(resolve, 3500));
-  const second = await session.accessToken({ goodFor: 10 });
+  const first = await session.accessToken();
+  assert.equal(await session.accessToken(), first);
+  const file = sandbox.path("new/session.json");
+  const stored = JSON.parse(readFileSync(file, "utf8"));
+  assert.equal(first.expiresAt, stored.expires_at);
+  writeFileSync(file, JSON.stringify({ ...stored, expires_at: Math.floor(Date.now() / 1000) + 59 }));
+  const other = new Session(session.directory, sandbox.options);
+  const second = await other.accessToken();
   assert.notEqual(first.token, second.token);
-  assert.ok(second.isGoodFor(9));
+  assert.ok(second.isGoodFor(60) && !second.isGoodFor(301));
   assert.equal((await session.request("GET", "/_matrix/client/v3/account/whoami")).device_id, device.deviceId);
-  await assert.rejects(session.accessToken({ goodFor: 3600 }), (error) => error instanceof MatrixQrError && error.code === 8);
+  await assert.rejects(other.accessToken({ goodFor: 3600 }), (error) => error instanceof MatrixQrError && error.code === 8);
   await keys.close();
 });
 

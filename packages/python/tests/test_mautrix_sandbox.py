@@ -32,7 +32,7 @@ import matrix_qr.mautrix
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 #: How long access tokens live, in seconds.
-TOKEN_LIFETIME = 8
+TOKEN_LIFETIME = 10
 
 
 @pytest.fixture

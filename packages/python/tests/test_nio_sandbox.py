@@ -27,7 +27,7 @@ from sandbox import Sandbox, running
 import matrix_qr.nio
 
 #: How long access tokens live, in seconds.
-TOKEN_LIFETIME = 8
+TOKEN_LIFETIME = 10
 
 
 @pytest.fixture

@@ -52,22 +52,26 @@ impl StoredSession {
         self
     }
 
-    /// How long the access token still lives, if that is known.
+    /// How long the access token still lives at least, if that is known.
     pub fn time_left(&self) -> Option<Duration> {
-        Some(Duration::from_secs(self.expires_at?.saturating_sub(now())))
+        self.time_left_at(since_1970())
+    }
+
+    /// Not in whole seconds: one that lives for 9.1 s is not good for 10 s.
+    pub(super) fn time_left_at(&self, now: Duration) -> Option<Duration> {
+        Some(Duration::from_secs(self.expires_at?).saturating_sub(now))
     }
 }
 
-/// When tokens that have just been given expire.
+/// When tokens that have just been given expire, to the second and never too late.
 pub(crate) fn expiry(tokens: &Tokens) -> Option<u64> {
-    Some(now().saturating_add(tokens.expires_in?.as_secs()))
+    Some(since_1970().saturating_add(tokens.expires_in?).as_secs())
 }
 
-fn now() -> u64 {
+fn since_1970() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
-        .as_secs()
 }
 
 /// What is needed to end a session on the server. It reads from a [`StoredSession`]'s JSON, too.

@@ -183,6 +183,18 @@ fn how_long_a_token_lives_is_known_from_when_it_was_given() {
 }
 
 #[test]
+fn a_token_is_never_said_to_live_longer_than_it_does() {
+    let session = StoredSession {
+        expires_at: Some(1_000),
+        ..session()
+    };
+    let left = |now| session.time_left_at(Duration::from_millis(now)).unwrap();
+    assert_eq!(left(990_000), Duration::from_secs(10));
+    assert_eq!(left(990_900), Duration::from_millis(9_100));
+    assert_eq!(left(1_000_900), Duration::ZERO);
+}
+
+#[test]
 fn no_token_is_printed() {
     let printed = format!("{:?} {:?}", revocable(), revocable().user);
     assert!(
