@@ -3,7 +3,7 @@
 use std::io;
 #[cfg(unix)]
 use std::{
-    fs,
+    fs::{self, File},
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -66,6 +66,9 @@ impl Listener {
     /// the system.
     #[cfg(unix)]
     pub async fn bind_unix(path: &Path, mode: u32) -> io::Result<Self> {
+        // Held until this one listens: of two that start at the same time, the second would remove
+        // the socket of the first.
+        let _turn = wait_for_turn(path).await?;
         remove_stale(path).await?;
         let socket = UnixSocket::new_stream()?;
         socket.bind(path)?;
@@ -104,6 +107,18 @@ pub(super) enum AcceptedStream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+}
+
+/// Locks the directory of a socket.
+#[cfg(unix)]
+async fn wait_for_turn(path: &Path) -> io::Result<File> {
+    let directory = match path.parent() {
+        Some(directory) if directory != Path::new("") => directory,
+        _ => Path::new("."),
+    };
+    let directory = File::open(directory)?;
+    // A thread of its own: the one that has the lock may be a task of this one.
+    tokio::task::spawn_blocking(move || directory.lock().map(|()| directory)).await?
 }
 
 /// Removes the socket of a process that has ended. Removes no other file, and no socket on which a
@@ -182,6 +197,26 @@ mod tests {
             "the first one listens on"
         );
         drop(first);
+    }
+
+    #[test]
+    fn of_two_that_start_at_the_same_time_one_listens() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        for _ in 0..200 {
+            drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+            let both = [(); 2].map(|()| {
+                let path = path.clone();
+                runtime.spawn(async move { Listener::bind_unix(&path, 0o600).await })
+            });
+            let both = both.map(|one| runtime.block_on(one).unwrap());
+            assert_eq!(both.iter().filter(|one| one.is_ok()).count(), 1);
+        }
     }
 
     #[tokio::test]
