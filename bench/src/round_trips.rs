@@ -7,7 +7,7 @@ use crate::{
     error::BenchError,
     options::BenchOptions,
     report::{BenchReport, BenchRow},
-    sign_in::{demo, seconds, summary},
+    sign_in::{demo, seconds, summary, until_token},
 };
 
 pub(crate) const ROWS: [&str; 8] = [
@@ -111,42 +111,4 @@ async fn run(
             .map(str::to_owned)
             .collect(),
     })
-}
-
-/// How long the new device waited for its token after the other one had opened the page: until it
-/// may poll, and for the answer.
-fn until_token(events: &[Value]) -> Result<f64, BenchError> {
-    let text = |event: &Value, name: &str| Some(event.get(name)?.as_str()?.to_owned());
-    let at = |is: &dyn Fn(&Value) -> bool| {
-        let event = events.iter().find(|event| is(event))?;
-        event.get("at_ms")?.as_f64()
-    };
-    let accepted = at(&|event| {
-        text(event, "message").as_deref() == Some("m.login.protocol_accepted")
-            && text(event, "event").as_deref() == Some("received")
-    });
-    let token = at(&|event| text(event, "event").as_deref() == Some("token"));
-    let waited = token
-        .zip(accepted)
-        .map(|(token, accepted)| token - accepted);
-    Ok(waited.ok_or(BenchError::NoSignIn)? / 1000.0)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_wait_for_the_token_begins_with_the_other_devices_consent() {
-        let events = [
-            json!({ "event": "sent", "message": "m.login.protocol_accepted", "at_ms": 90 }),
-            json!({ "event": "received", "message": "m.login.protocol_accepted", "at_ms": 100 }),
-            json!({ "event": "token", "at_ms": 1100 }),
-        ];
-        assert_eq!(until_token(&events).unwrap(), 1.0);
-        assert!(until_token(&events[..2]).is_err());
-    }
 }

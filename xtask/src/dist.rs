@@ -31,6 +31,7 @@ const SECONDS: f64 = 10.0;
 
 /// The whole task.
 pub(crate) fn dist() -> TaskResult {
+    is_committed()?;
     empty(ARTEFACTS)?;
     let flags = BuildFlags::of(".")?;
     let build = Build::dist(&flags)?;
@@ -50,8 +51,26 @@ pub(crate) fn dist() -> TaskResult {
     copied(package::DEB)?;
     wheel_runs(&copy(wheel, ARTEFACTS)?)?;
     copy(packages::tarball()?, ARTEFACTS)?;
-    let sums = format!("cd {ARTEFACTS} && sha256sum * | tee SHA256SUMS");
-    run(Command::new("sh").args(["-c", &sums]), "sha256sum")
+    sums()
+}
+
+/// The artefacts have the time of the last commit, so they are of that commit.
+fn is_committed() -> TaskResult {
+    let mut status = Command::new("git");
+    status.args(["status", "--porcelain"]);
+    let changes = said(&mut status, "git status")?;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    Err(format!("commit these changes first:\n{changes}"))
+}
+
+/// Written where the list does not list itself.
+fn sums() -> TaskResult {
+    let script = format!(
+        "set -e; cd {ARTEFACTS}; sha256sum * >../SHA256SUMS; mv ../SHA256SUMS .; cat SHA256SUMS"
+    );
+    run(Command::new("sh").args(["-c", &script]), "sha256sum")
 }
 
 fn is_small(file: &str, largest: u64) -> TaskResult {
@@ -105,10 +124,10 @@ fn archive_runs(name: &str, archive: &Path) -> TaskResult {
 
 fn debian_runs(package: &Path) -> TaskResult {
     empty(INSTALLED)?;
-    let mut install = Command::new("dpkg-deb");
-    install.arg("-x").arg(package).arg(INSTALLED);
-    let program = format!("{INSTALLED}/usr/bin/matrix-qr");
-    signs_in(package, || run(&mut install, "dpkg-deb -x"), &program)
+    let program = format!("{}/usr/bin/matrix-qr", package::ROOT);
+    let file = package.display().to_string();
+    signs_in(package, || package::dpkg(&["-i", &file]), &program)?;
+    package::dpkg(&["--purge", COMMAND])
 }
 
 fn wheel_runs(wheel: &Path) -> TaskResult {

@@ -35,8 +35,8 @@ pub(crate) struct Need {
 enum Source {
     /// A Debian package.
     Debian(&'static str),
-    /// A crate with a cargo command.
-    Cargo,
+    /// A crate with a cargo command, of this version.
+    Cargo(&'static str),
     /// An environment of Python's, in this checkout.
     PyPi,
 }
@@ -60,7 +60,7 @@ pub(crate) const PACKAGE: [Need; 8] = [
     debian(VENV, "python3-venv"),
     Need {
         program: "cargo-deb",
-        source: Source::Cargo,
+        source: Source::Cargo("3.8.0"),
     },
 ];
 
@@ -87,7 +87,7 @@ const TESTS: [Need; 19] = [
     debian("/usr/bin/codespell", "codespell"),
     Need {
         program: "cargo-deny",
-        source: Source::Cargo,
+        source: Source::Cargo("0.20.2"),
     },
 ];
 
@@ -139,7 +139,10 @@ pub(crate) fn install(needs: &[Need]) -> TaskResult {
     for need in missing {
         match need.source {
             Source::Debian(_) => {}
-            Source::Cargo => cargo(&["install", "--quiet", "--locked", need.program])?,
+            Source::Cargo(version) => {
+                let version = format!("{}@{version}", need.program);
+                cargo(&["install", "--quiet", "--locked", &version])?;
+            }
             Source::PyPi => {
                 let python = python::environment(NODE_PLACE)?;
                 python::install(&python, [NODE_PACKAGE])?;
@@ -147,7 +150,8 @@ pub(crate) fn install(needs: &[Need]) -> TaskResult {
             }
         }
     }
-    Ok(())
+    // A package may not have what it is listed for: on Ubuntu, Chromium is a snap.
+    are_there(needs)
 }
 
 /// The package's own `node` is a script, which starts Node as another process. Whoever stops the
@@ -173,7 +177,7 @@ fn missing(needs: &[Need]) -> Vec<Need> {
     let is_missing = |need: &&Need| match need.source {
         Source::Debian(_) if need.program == VENV => !works("python3", &["-c", "import ensurepip"]),
         Source::Debian(_) => !has(need.program),
-        Source::Cargo => {
+        Source::Cargo(_) => {
             let name = need.program.trim_start_matches("cargo-");
             !succeeds(command(&[name, "--version"]))
         }
@@ -186,7 +190,9 @@ fn missing(needs: &[Need]) -> Vec<Need> {
 fn listed(needs: &[Need]) -> String {
     let how = |need: &Need| match need.source {
         Source::Debian(package) => format!("  {}: apt-get install {package}", need.program),
-        Source::Cargo => format!("  {0}: cargo install --locked {0}", need.program),
+        Source::Cargo(version) => {
+            format!("  {0}: cargo install --locked {0}@{version}", need.program)
+        }
         Source::PyPi => format!(
             "  {} {OLDEST_NODE} or newer, with npm: pip install '{NODE_PACKAGE}', or https://nodejs.org",
             need.program
@@ -198,7 +204,7 @@ fn listed(needs: &[Need]) -> String {
 fn packages(needs: &[Need]) -> Vec<&'static str> {
     let package = |need: &Need| match need.source {
         Source::Debian(package) => Some(package),
-        Source::Cargo | Source::PyPi => None,
+        Source::Cargo(_) | Source::PyPi => None,
     };
     needs.iter().filter_map(package).collect()
 }
@@ -261,7 +267,7 @@ mod tests {
         debian("/no/such/program", "its-package"),
         Need {
             program: "cargo-no-such-command",
-            source: Source::Cargo,
+            source: Source::Cargo("1.2.3"),
         },
         debian("/bin/sh", "dash"),
     ];
@@ -271,7 +277,7 @@ mod tests {
         let error = are_there(&GONE).unwrap_err();
         for line in [
             "/no/such/program: apt-get install its-package",
-            "cargo-no-such-command: cargo install --locked cargo-no-such-command",
+            "cargo-no-such-command: cargo install --locked cargo-no-such-command@1.2.3",
         ] {
             assert!(error.contains(line), "{error}");
         }

@@ -14,7 +14,8 @@ use std::{
     process::Command,
 };
 
-use self::shared::{CALLS, PLACE, ROOT, STUBS, dpkg, file, has, read_packed, same};
+use self::shared::{CALLS, PLACE, STUBS, file, has, read_packed, same};
+pub(crate) use self::shared::{ROOT, dpkg};
 use crate::{
     build::{Build, SERVER},
     files::{make, read, remove, write},

@@ -7,13 +7,13 @@ use crate::run::{TaskResult, said};
 /// Where it all is, from the root of the checkout.
 pub(super) const PLACE: &str = "target/package";
 /// Where the package is installed, as if it were `/`.
-pub(super) const ROOT: &str = "target/package/root";
+pub(crate) const ROOT: &str = "target/package/root";
 /// What the maintainer scripts call instead of the machine's systemd, and what they called.
 pub(super) const STUBS: &str = "target/package/stubs";
 pub(super) const CALLS: &str = "target/package/calls";
 
 /// Into the directory. The scripts find the stubs before the machine's own programs.
-pub(super) fn dpkg(arguments: &[&str]) -> TaskResult {
+pub(crate) fn dpkg(arguments: &[&str]) -> TaskResult {
     let path = std::env::var("PATH").unwrap_or_default();
     let here = std::env::current_dir().map_err(|error| error.to_string())?;
     let mut dpkg = Command::new("dpkg");
