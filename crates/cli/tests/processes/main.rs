@@ -9,11 +9,18 @@
 
 mod account;
 mod account_choice;
+#[path = "../../../rendezvous/tests/conformance/certificates.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod certificates;
 mod command_line;
+mod connections;
 mod consent_link;
 mod own_device;
 mod page;
 mod passphrase;
+#[path = "../../../rendezvous/tests/proxies/program.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod proxy_program;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod support;
