@@ -111,10 +111,12 @@ impl PagePerson {
     fn line(&self, kind: LineKind, text: String) {
         self.update(|device| {
             device.lines.push(Line { kind, text });
-            // What was shown for this step is not needed any more.
-            device.code = None;
-            device.digits = None;
-            device.consent = None;
+            if kind == LineKind::Done {
+                // What was shown for this step is not needed any more. After a warning it still is.
+                device.code = None;
+                device.digits = None;
+                device.consent = None;
+            }
         });
     }
 

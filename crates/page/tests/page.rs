@@ -14,7 +14,12 @@ use std::{
 
 use matrix_qr_device::{ConsentLink, Opening, Person, ProgressEvent};
 use matrix_qr_page::{Page, PageOptions, PageOutcome};
-use matrix_qr_protocol::{driver::Progress, qr::QrCode, revision::Role};
+use matrix_qr_protocol::{
+    driver::Progress,
+    error::{Cause, UserError},
+    qr::{QrCode, ShownCode},
+    revision::Role,
+};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -111,6 +116,19 @@ impl OpenPage {
                 return view;
             }
         }
+    }
+
+    /// After this many warnings, this part is still shown.
+    async fn still_shows(&mut self, part: &str, warnings: usize) {
+        let is_warning = |line: &&Value| line["kind"] == "warning";
+        let warned = |view: &Value| {
+            let device = &view["devices"][0];
+            let lines = device["lines"].as_array().unwrap();
+            lines.iter().filter(is_warning).count() == warnings
+                && device["waiting"] == "Still waiting."
+        };
+        let view = self.until(warned).await;
+        assert!(!view["devices"][0][part].is_null(), "{part} in {view}");
     }
 
     async fn question(&mut self, kind: &str) -> Value {
@@ -591,6 +609,46 @@ async fn the_link_stays_until_the_sign_in_goes_on() {
     person.tell(ProgressEvent::Progress(Progress::Confirmed));
     open.until(|view| view["devices"][0]["consent"].is_null())
         .await;
+}
+
+/// A network that fails for a moment: the person goes on with what the page shows.
+#[tokio::test]
+async fn a_warning_takes_nothing_off_the_page() {
+    let page = page_for(&[Role::Existing]).await;
+    let person = page.person(Role::Existing).unwrap();
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let problem = UserError::new(
+        Cause::RendezvousServer,
+        "the rendezvous server does not answer",
+        "Try again.",
+    );
+    let trouble = || person.tell(ProgressEvent::Problem(&problem));
+
+    let code = ShownCode::new(QrCode::decode(&a_code()).unwrap()).unwrap();
+    person.tell(ProgressEvent::Progress(Progress::Show(&code)));
+    trouble();
+    open.still_shows("code", 1).await;
+    person.tell(ProgressEvent::Progress(Progress::Connected));
+    let digits = "07".parse().unwrap();
+    person.tell(ProgressEvent::Progress(Progress::Secure(&digits)));
+    trouble();
+    open.still_shows("digits", 2).await;
+    person.tell(ProgressEvent::Progress(Progress::Confirmed));
+    let link = ConsentLink {
+        url: "https://auth.example.org/link?code=1".parse().unwrap(),
+        warning: None,
+    };
+    let answers = async {
+        let question = open.question("open_link").await;
+        let yes = reply(&question, "yes");
+        browser.post("answer", &token, yes).await
+    };
+    let (opening, status) = tokio::join!(person.open_link(&link), answers);
+    assert_eq!((opening, status.as_u16()), (Opening::Opened, 204));
+    trouble();
+    open.still_shows("consent", 3).await;
 }
 
 #[tokio::test]
