@@ -226,10 +226,28 @@ async fn each_answer_has_all_its_headers() {
         let policy = answer.headers()["content-security-policy"]
             .to_str()
             .unwrap();
-        assert!(policy.contains("frame-ancestors 'none'"));
+        let directives: Vec<_> = policy.split("; ").collect();
+        assert_eq!(
+            directives,
+            [
+                "default-src 'none'",
+                "script-src 'self'",
+                "style-src 'self'",
+                "img-src 'self' data:",
+                "connect-src 'self'",
+                "base-uri 'none'",
+                "form-action 'none'",
+                "frame-ancestors 'none'",
+            ]
+        );
     }
 }
+            ("cross-origin-opener-policy", "same-origin"),
 
+            (
+                "permissions-policy",
+                "camera=(self), microphone=(), geolocation=()",
+            ),
 #[tokio::test]
 async fn only_who_has_the_whole_address_gets_anything() {
     let page = page_for(&[Role::New]).await;
