@@ -87,6 +87,7 @@ pub(crate) fn failed(failure: &Failure) -> PageOutcome {
         success: false,
         what: words::sentence(&failure.what),
         advice: failure.advice.clone(),
+        cause: failure.cause.and_then(words::cause_name),
     }
 }
 

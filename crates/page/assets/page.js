@@ -113,6 +113,8 @@ function copy(template, n) {
     }
   }
   return element;
+    part.querySelector(".host-note").textContent = device.user_code.host_note ?? "";
+    part.querySelector(".warning").textContent = device.user_code.warning ?? "";
 }
 
 // Fills a part when it appears, and hides it when it is not needed any more.
@@ -160,6 +162,7 @@ function ask(part, question, n) {
 // The camera, a picture that is chosen, dropped or pasted. Returns what turns the camera off.
 function scan(form, id) {
   const wrong = form.querySelector(".wrong");
+  set(".host-note", question.host_note);
   const video = form.querySelector("video");
   const button = form.querySelector(".use-camera");
   let stream = null;
@@ -236,10 +239,12 @@ function scan(form, id) {
 function end(part, outcome) {
   if (!outcome || part.hasChildNodes()) return;
   part.classList.toggle("success", outcome.success);
-  for (const name of ["what", "advice"]) {
+  const cause = outcome.cause && `Cause: ${outcome.cause}.`;
+  for (const [name, text] of Object.entries({ what: outcome.what, cause, advice: outcome.advice })) {
+    if (text === null) continue;
     const line = document.createElement("p");
     line.className = name;
-    line.textContent = outcome[name];
+    line.textContent = text;
     part.append(line);
   }
 }
