@@ -60,6 +60,7 @@ function listen() {
 
 function draw(view) {
   document.querySelector("main").classList.toggle("two", view.devices.length > 1);
+  events.addEventListener("ping", () => send("here").catch(() => null));
   while (devices.children.length < view.devices.length) {
     devices.append(copy("device", devices.children.length));
   }
