@@ -111,10 +111,12 @@ impl PagePerson {
     fn line(&self, kind: LineKind, text: String) {
         self.update(|device| {
             device.lines.push(Line { kind, text });
-            // What was shown for this step is not needed any more.
-            device.code = None;
-            device.digits = None;
-            device.consent = None;
+            if kind == LineKind::Done {
+                // What was shown for this step is not needed any more. After a warning it still is.
+                device.code = None;
+                device.digits = None;
+                device.consent = None;
+            }
         });
     }
 
@@ -153,6 +155,8 @@ impl Person for PagePerson {
                 let code = UserCodeView {
                     code: (*code).to_owned(),
                     host: link.host().to_owned(),
+                    host_note: words::host_note(link.host()),
+                    warning: link.warning.clone(),
                 };
                 self.update(|device| device.user_code = Some(code));
             }
@@ -199,6 +203,7 @@ impl Person for PagePerson {
         let question = PageQuestion::OpenLink {
             link: url.clone(),
             host: host.clone(),
+            host_note: words::host_note(&host),
             warning: link.warning.clone(),
         };
         if !self.agrees(question).await {

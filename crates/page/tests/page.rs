@@ -14,7 +14,12 @@ use std::{
 
 use matrix_qr_device::{ConsentLink, Opening, Person, ProgressEvent};
 use matrix_qr_page::{Page, PageOptions, PageOutcome};
-use matrix_qr_protocol::{driver::Progress, qr::QrCode, revision::Role};
+use matrix_qr_protocol::{
+    driver::Progress,
+    error::{Cause, UserError},
+    qr::{QrCode, ShownCode},
+    revision::Role,
+};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -75,8 +80,18 @@ struct OpenPage {
 }
 
 impl OpenPage {
-    /// The next event, unless the page is told nothing more.
+    /// The next event that is not only whether the page is there, unless the page is told nothing
+    /// more.
     async fn next(&mut self) -> Option<(String, String)> {
+        loop {
+            match self.next_of_any_kind().await {
+                Some((event, _)) if event == "ping" => {}
+                next => break next,
+            }
+        }
+    }
+
+    async fn next_of_any_kind(&mut self) -> Option<(String, String)> {
         loop {
             if let Some((event, rest)) = self.read.split_once("\n\n") {
                 let field = |name| {
@@ -111,6 +126,19 @@ impl OpenPage {
                 return view;
             }
         }
+    }
+
+    /// After this many warnings, this part is still shown.
+    async fn still_shows(&mut self, part: &str, warnings: usize) {
+        let is_warning = |line: &&Value| line["kind"] == "warning";
+        let warned = |view: &Value| {
+            let device = &view["devices"][0];
+            let lines = device["lines"].as_array().unwrap();
+            lines.iter().filter(is_warning).count() == warnings
+                && device["waiting"] == "Still waiting."
+        };
+        let view = self.until(warned).await;
+        assert!(!view["devices"][0][part].is_null(), "{part} in {view}");
     }
 
     async fn question(&mut self, kind: &str) -> Value {
@@ -201,14 +229,32 @@ async fn each_answer_has_all_its_headers() {
             ("referrer-policy", "no-referrer"),
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),
+            ("cross-origin-opener-policy", "same-origin"),
             ("cross-origin-resource-policy", "same-origin"),
+            (
+                "permissions-policy",
+                "camera=(self), microphone=(), geolocation=()",
+            ),
         ] {
             assert_eq!(answer.headers()[name], value, "{}", answer.url());
         }
         let policy = answer.headers()["content-security-policy"]
             .to_str()
             .unwrap();
-        assert!(policy.contains("frame-ancestors 'none'"));
+        let directives: Vec<_> = policy.split("; ").collect();
+        assert_eq!(
+            directives,
+            [
+                "default-src 'none'",
+                "script-src 'self'",
+                "style-src 'self'",
+                "img-src 'self' data:",
+                "connect-src 'self'",
+                "base-uri 'none'",
+                "form-action 'none'",
+                "frame-ancestors 'none'",
+            ]
+        );
     }
 }
 
@@ -377,6 +423,40 @@ async fn a_link_is_opened_only_by_a_yes() {
     }
 }
 
+/// At the new device, which opens no page itself, and at the existing one.
+#[tokio::test]
+async fn what_is_wrong_with_a_host_is_said_next_to_it() {
+    let link = ConsentLink {
+        url: "https://xn--uth-xna.example.org/link?code=1"
+            .parse()
+            .unwrap(),
+        warning: Some("It belongs to somebody else.".to_owned()),
+    };
+    let page = page_for(&[Role::New, Role::Existing]).await;
+    let [new, existing] = [Role::New, Role::Existing].map(|role| page.person(role).unwrap());
+    let mut open = Browser::at(&page).open().await;
+    open.token().await;
+    new.tell(ProgressEvent::UserCode {
+        code: "ABC123",
+        link: &link,
+    });
+    let shown = open.until(|view| {
+        let device = &view["devices"][1];
+        device["question"]["kind"] == "open_link"
+    });
+    let view = tokio::select! {
+        _ = existing.open_link(&link) => panic!("nobody has answered"),
+        view = shown => view,
+    };
+    let devices = &view["devices"];
+    for shown in [&devices[0]["user_code"], &devices[1]["question"]] {
+        assert_eq!(shown["host"], "xn--uth-xna.example.org");
+        assert_eq!(shown["warning"], "It belongs to somebody else.");
+        let note = shown["host_note"].as_str().unwrap();
+        assert!(note.contains("letters that look like others"), "{note}");
+    }
+}
+
 #[tokio::test]
 async fn a_question_that_is_dropped_leaves_the_page() {
     let page = page_for(&[Role::New]).await;
@@ -431,6 +511,52 @@ async fn the_second_page_waits_for_the_first_to_go() {
     );
     let view = third.until(|_| true).await;
     assert_eq!(view["devices"][0]["waiting"], "Checking the homeserver.");
+}
+
+/// As a laptop that sleeps, or a phone that leaves the network: its connection stays open.
+/// `start_paused`: the seconds pass in no time.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_says_nothing_any_more_loses_its_place() {
+    let page = page_for(&[Role::New]).await;
+    let browser = Browser::at(&page);
+    let mut first = browser.open().await;
+    let token = first.token().await;
+    let second = async {
+        loop {
+            let mut open = browser.open().await;
+            match open.next().await.unwrap() {
+                (event, token) if event == "page" => break token,
+                _ => tokio::time::sleep(Duration::from_secs(1)).await,
+            }
+        }
+    };
+    let second = tokio::time::timeout(Duration::from_secs(60), second);
+    assert_ne!(second.await.expect("the place stays taken"), token);
+    assert_eq!(browser.post("here", &token, "").await, 409);
+}
+
+/// `start_paused`: a minute passes in no time.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_answers_keeps_its_place() {
+    let page = page_for(&[Role::New]).await;
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let began = tokio::time::Instant::now();
+    let answers = async {
+        while began.elapsed() < Duration::from_secs(60) {
+            let (event, _) = open
+                .next_of_any_kind()
+                .await
+                .expect("it has lost its place");
+            if event == "ping" {
+                assert_eq!(browser.post("here", "", "").await, 409, "another page");
+                assert_eq!(browser.post("here", &token, "").await, 204);
+            }
+        }
+    };
+    let answered = tokio::time::timeout(Duration::from_secs(600), answers);
+    answered.await.expect("it is asked whether it is there");
 }
 
 #[tokio::test]
@@ -593,6 +719,46 @@ async fn the_link_stays_until_the_sign_in_goes_on() {
         .await;
 }
 
+/// A network that fails for a moment: the person goes on with what the page shows.
+#[tokio::test]
+async fn a_warning_takes_nothing_off_the_page() {
+    let page = page_for(&[Role::Existing]).await;
+    let person = page.person(Role::Existing).unwrap();
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let problem = UserError::new(
+        Cause::RendezvousServer,
+        "the rendezvous server does not answer",
+        "Try again.",
+    );
+    let trouble = || person.tell(ProgressEvent::Problem(&problem));
+
+    let code = ShownCode::new(QrCode::decode(&a_code()).unwrap()).unwrap();
+    person.tell(ProgressEvent::Progress(Progress::Show(&code)));
+    trouble();
+    open.still_shows("code", 1).await;
+    person.tell(ProgressEvent::Progress(Progress::Connected));
+    let digits = "07".parse().unwrap();
+    person.tell(ProgressEvent::Progress(Progress::Secure(&digits)));
+    trouble();
+    open.still_shows("digits", 2).await;
+    person.tell(ProgressEvent::Progress(Progress::Confirmed));
+    let link = ConsentLink {
+        url: "https://auth.example.org/link?code=1".parse().unwrap(),
+        warning: None,
+    };
+    let answers = async {
+        let question = open.question("open_link").await;
+        let yes = reply(&question, "yes");
+        browser.post("answer", &token, yes).await
+    };
+    let (opening, status) = tokio::join!(person.open_link(&link), answers);
+    assert_eq!((opening, status.as_u16()), (Opening::Opened, 204));
+    trouble();
+    open.still_shows("consent", 3).await;
+}
+
 #[tokio::test]
 async fn an_answer_has_a_bounded_size_and_its_form() {
     let page = page_for(&[Role::New]).await;
@@ -632,6 +798,7 @@ async fn the_end_is_shown_before_the_page_closes() {
     person.end(PageOutcome {
         success: true,
         what: "Signed in as <b>@alice:example.org</b>.".to_owned(),
+        cause: None,
         advice: String::new(),
     });
     let closing = tokio::spawn(page.close());
@@ -644,4 +811,58 @@ async fn the_end_is_shown_before_the_page_closes() {
     closing.await.unwrap();
     let gone = browser.ask(Method::GET, "").send().await;
     gone.expect_err("nobody listens there");
+}
+
+/// Its connection was lost when the sign-in ended; it comes back after a second.
+#[tokio::test]
+async fn a_page_that_comes_back_is_shown_the_end() {
+    let page = page_for(&[Role::New]).await;
+    let person = page.person(Role::New).unwrap();
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    drop(open);
+    while browser.post("here", &token, "").await == 204 {}
+    person.end(PageOutcome {
+        success: true,
+        what: "Signed in.".to_owned(),
+        cause: None,
+        advice: String::new(),
+    });
+    let closing = tokio::spawn(page.close());
+    // The server has no reason to stay but this page.
+    for _ in 0..5 {
+        tokio::task::yield_now().await;
+    }
+    let mut open = browser.open().await;
+    open.token().await;
+    open.until(|view| view["devices"][0]["outcome"].is_object())
+        .await;
+    closing.await.unwrap();
+}
+
+/// `start_paused`: what is waited for takes its time.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_waited_for_who_has_never_opened_the_page() {
+    let page = page_for(&[Role::New]).await;
+    let began = tokio::time::Instant::now();
+    page.close().await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_failure_has_its_cause() {
+    let error = UserError::new(Cause::Network, "Nothing answers.", "Try again.");
+    let page = page_for(&[Role::New]).await;
+    let mut open = Browser::at(&page).open().await;
+    open.token().await;
+    page.person(Role::New).unwrap().end((&error).into());
+    let view = open.until(|view| view["devices"][0]["outcome"].is_object());
+    let expected = json!({
+        "success": false,
+        "what": "Nothing answers.",
+        "cause": "the network, or the name of the server",
+        "advice": "Try again.",
+    });
+    assert_eq!(view.await["devices"][0]["outcome"], expected);
 }
