@@ -53,6 +53,10 @@ test("the files of the package", () => {
   assert.doesNotMatch(readFileSync(join(root, "package-lock.json"), "utf8"), /"resolved": "(?!https:\/\/registry\.npmjs\.org\/)/);
 });
 
+test("the example is as short as the documents say", () => {
+  assert.ok(readFileSync(join(root, "examples/bot.js"), "utf8").trimEnd().split("\n").length < 60);
+});
+
 test("the core needs nothing but Node", async () => {
   const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   assert.equal(dependencies, undefined);
