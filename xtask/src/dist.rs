@@ -25,7 +25,7 @@ const INSTALLED: &str = "target/dist/installed";
 /// What a program may weigh, in bytes.
 const LARGEST_PROGRAM: u64 = 20_000_000;
 /// What a wheel may weigh, in bytes.
-const LARGEST_WHEEL: u64 = 15 * 1024 * 1024;
+const LARGEST_WHEEL: u64 = 15_000_000;
 /// From the command that installs to the end of a sign-in.
 const SECONDS: f64 = 10.0;
 

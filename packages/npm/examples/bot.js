@@ -17,13 +17,14 @@ export async function open({ directory, ...options }) {
     return { session, keys: await OlmKeys.open(places.keys, await session.accessToken({ goodFor: 10 })) };
   }
   const keys = new OlmKeys(places.keys);
-  const { session, backupConnected } = await signIn({ ...options, directory: places.directory, keys });
-  if (backupConnected) await session.restoreKeys({ keys });
+  const { session } = await signIn({ ...options, directory: places.directory, keys });
   return { session, keys };
 }
 
 /** Reads and answers until the signal, or an error: then start the bot again. */
-export async function run({ session, keys: { machine } }, signal, log = console.log) {
+export async function run({ session, keys }, signal, log = console.log) {
+  await keys.restoreOnce(session);
+  const { machine } = keys;
   log(`${machine.userId} ${machine.deviceId}`);
   const query = new URLSearchParams({ filter: '{"room":{"timeline":{"limit":50}}}' });
   for (let isOld = true; ; isOld = false) {

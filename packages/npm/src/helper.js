@@ -50,6 +50,8 @@ export class Helper {
   #over = null;
   /** @type {unknown} What our own side threw when it was asked something. */
   #ownError = null;
+  /** The device that is being signed in, once it has asked for its keys. @type {string | null} */
+  #device = null;
   /** @type {Promise<void>} */
   #ended;
 
@@ -123,8 +125,9 @@ export class Helper {
       });
       child.on("close", (code, signal) => {
         const cause = signal ? `signal ${signal}` : `exit code ${code}`;
-        const advice = "Its standard error says why. A new device may be left in the account: look at its list of sessions.";
-        this.#finish(new MatrixQrError("the helper ended without an answer", { cause, advice }));
+        const advice = "Its standard error may say why. If a sign-in was running, the account may have a device that is not verified: "
+          + "sign in again in the same directory, which first removes it, or remove it by hand.";
+        this.#finish(new MatrixQrError("the helper ended without an answer", { cause, advice, deviceLeft: this.#device }));
         resolve();
       });
     });
@@ -156,6 +159,7 @@ export class Helper {
     const params = message["params"] ?? {};
     if (!isRecord(params)) return this.#finish(notOurs("parameters that are not an object"));
     if (id === undefined) return this.#notice(method, params);
+    if (method === "device_keys") this.#device = textOf(params["device_id"]);
     if (this.#questions.has(id)) return this.#finish(notOurs("two requests with one id"));
     void this.#answer(id, method, params);
   }

@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, rmSync } from "node:fs";
 
 import {
   BackupDecryptionKey, DeviceId, OlmMachine, RequestType, RoomId, UserId, initAsync,
@@ -27,7 +27,7 @@ export class OlmKeys {
 
   /**
    * @param {string} file Where the keys are stored: a file outside the directory of the session. It
-   *   is not encrypted, and only its owner can read it.
+   *   is not encrypted, and only its owner can read it. There are others beside it, with longer names.
    */
   constructor(file) {
     this.file = file;
@@ -75,6 +75,7 @@ export class OlmKeys {
     await learnIdentity(machine, device);
     await importSecrets(machine, device.secrets);
     if (!(await isVerified(machine))) throw new MatrixQrError("the machine does not find this device verified", { code: 7 });
+    rmSync(this.#restored, { force: true });
     await this.#open?.store.save(this.file);
     this.#kept = true;
   }
@@ -110,6 +111,21 @@ export class OlmKeys {
     await this.machine.importBackedUpRoomKeys(byRoom, () => {}, version);
   }
 
+  /**
+   * Fetches the keys of old messages from the key backup. Call it at each start: it does nothing
+   * once that has succeeded.
+   *
+   * @param {import("./session.js").Session} session
+   * @returns {Promise<{ keys: number, undecryptable: number, outdated: string | null } | null>} `null`
+   *   if it was done, or the device does not have the key of the backup.
+   */
+  async restoreOnce(session) {
+    if (existsSync(this.#restored) || !(await this.secrets()).backup) return null;
+    const restored = await session.restoreKeys({ keys: this });
+    closeSync(openSync(this.#restored, "a", 0o600));
+    return restored;
+  }
+
   /** Ends the use of the file. The machine cannot be used afterwards. */
   async close() {
     this.#open?.machine.close();
@@ -120,7 +136,12 @@ export class OlmKeys {
   /** Removes the keys, after the session was ended. */
   async remove() {
     await this.close();
-    rmSync(this.file, { force: true });
+    for (const file of [this.file, this.#restored]) rmSync(file, { force: true });
+  }
+
+  /** A file that is there when the keys of old messages are in the store. */
+  get #restored() {
+    return `${this.file}.restored`;
   }
 
   /**

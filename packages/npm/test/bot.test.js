@@ -15,9 +15,11 @@ import { Meeting, Sandbox, program, signInBetween } from "./sandbox.js";
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 class Bot {
-  constructor(context, ...args) {
-    const words = [here("drive.js"), here("../examples/bot.js"), ...args];
-    const env = { ...process.env, MATRIX_QR_PROGRAM: program() };
+  /** `killedAt` names a method of its keys, where it is killed. */
+  constructor(context, args, { killedAt } = {}) {
+    const dying = killedAt ? ["--import", here("killed.js")] : [];
+    const words = [...dying, here("drive.js"), here("../examples/bot.js"), ...args];
+    const env = { ...process.env, MATRIX_QR_PROGRAM: program(), ...(killedAt && { KILLED_AT: killedAt }) };
     this.child = spawn(process.execPath, words, { env, stdio: ["pipe", "pipe", "inherit"] });
     this.ended = new Promise((resolve) => this.child.on("exit", resolve));
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
@@ -65,6 +67,13 @@ class Bot {
   }
 }
 
+/** The first device of the account scans the code of the bot. */
+async function grantTo(bot, sandbox) {
+  const { code: scan } = await bot.event("show");
+  const showCheckCode = (digits) => void bot.answer(digits);
+  return grant({ ...sandbox.existing, scan, person: new Meeting().person({ showCheckCode }) });
+}
+
 /** Another device of the account, which talks to the bot. */
 class Friend {
   constructor(session, keys, roomId) {
@@ -96,13 +105,8 @@ class Friend {
 test("a bot signs in, reads, answers, is killed, starts again, and signs out", async (context) => {
   const sandbox = await Sandbox.start(context, "--token-lifetime", "15");
   const words = [sandbox.path("bot"), sandbox.userId];
-  let bot = new Bot(context, ...words);
-  const meeting = new Meeting();
-  const granted = grant({
-    ...sandbox.existing, scan: (await bot.event("show")).code,
-    person: meeting.person({ showCheckCode: (digits) => void bot.answer(digits) }),
-  });
-  const { deviceId } = await granted;
+  let bot = new Bot(context, words);
+  const { deviceId } = await grantTo(bot, sandbox);
   assert.equal(await bot.line(), `${sandbox.userId} ${deviceId}`);
   assert.match(await bot.line(), /^old: Did you find the old photographs/, "the message of the sandbox is from before this device");
 
@@ -127,16 +131,28 @@ test("a bot signs in, reads, answers, is killed, starts again, and signs out", a
   // Nothing is said to the bot before it is killed; while it is away, it is spoken to.
   await bot.kill();
   await friend.say("while you were away");
-  bot = new Bot(context, ...words);
+  bot = new Bot(context, words);
   assert.equal(await bot.line(), `${sandbox.userId} ${deviceId}`);
   await bot.logs("old: while you were away");
   await talk();
   await bot.kill();
 
-  bot = new Bot(context, ...words, "out");
+  bot = new Bot(context, [...words, "out"]);
   assert.equal(await bot.ended, 0);
   const { devices } = await new Session(sandbox.existing.directory, sandbox.options).request("GET", "/_matrix/client/v3/devices");
   assert.ok(!devices.some(({ device_id }) => device_id === deviceId));
-  for (const name of ["session", "keys", "keys.lock"]) assert.ok(!existsSync(sandbox.path(`bot/${name}`)), name);
+  for (const name of ["session", "keys", "keys.lock", "keys.restored"]) assert.ok(!existsSync(sandbox.path(`bot/${name}`)), name);
   await keys.close();
+});
+
+test("a bot that was killed after its sign-in reads old messages at the next start", async (context) => {
+  const sandbox = await Sandbox.start(context);
+  const words = [sandbox.path("bot"), sandbox.userId];
+  const first = new Bot(context, words, { killedAt: "roomKeys" });
+  const { deviceId } = await grantTo(first, sandbox);
+  await first.ended;
+  assert.equal(first.child.signalCode, "SIGKILL");
+  const second = new Bot(context, words);
+  assert.equal(await second.line(), `${sandbox.userId} ${deviceId}`);
+  assert.match(await second.line(), /^old: Did you find the old photographs/);
 });

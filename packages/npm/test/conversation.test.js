@@ -231,6 +231,14 @@ test("a helper that dies is an error, and its question is taken back", async () 
   assert.ok(takenBack);
 });
 
+test("a helper that dies with a device names it", async () => {
+  for (const [name, deviceLeft] of [["diesWithADevice", "DEVICE"], ["dies", null]]) {
+    script(name);
+    const options = { ...bot, directory: folder(), keys: keys(), person: person() };
+    await assert.rejects(signIn(options), refused(1, /without an answer/, { deviceLeft }));
+  }
+});
+
 for (const [name, pattern] of Object.entries({
   otherProtocol: /another protocol/,
   tooLong: /more than 1 MiB/,

@@ -130,6 +130,10 @@ const scripts = {
     await sleep(50);
     process.exit(101);
   },
+  async diesWithADevice() {
+    await ask("device_keys", { user_id: "@bot:example.org", device_id: "DEVICE" });
+    process.exit(101);
+  },
   async asksAnOddThing(request) {
     const { error } = await ask("read_file", { path: "/etc/passwd" });
     return failure(request, { code: 1, message: `it said ${error.code}` });

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { chmodSync, mkdirSync, readFileSync, readdirSync, realpathSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -53,6 +53,10 @@ test("the files of the package", () => {
   assert.doesNotMatch(readFileSync(join(root, "package-lock.json"), "utf8"), /"resolved": "(?!https:\/\/registry\.npmjs\.org\/)/);
 });
 
+test("the example is as short as the documents say", () => {
+  assert.ok(readFileSync(join(root, "examples/bot.js"), "utf8").trimEnd().split("\n").length < 60);
+});
+
 test("the core needs nothing but Node", async () => {
   const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   assert.equal(dependencies, undefined);
@@ -60,6 +64,23 @@ test("the core needs nothing but Node", async () => {
   execFileSync("cp", ["-r", join(root, "src"), join(root, "package.json"), alone]);
   const code = 'import("./src/index.js").then(() => import("./src/matrix-js-sdk.js")).then(() => console.log("loaded"))';
   assert.equal(execFileSync(process.execPath, ["-e", code], { cwd: alone, encoding: "utf8" }), "loaded\n");
+});
+
+test("the program is the one beside the package, or else the one on the PATH", () => {
+  const alone = realpathSync(folder());
+  execFileSync("cp", ["-r", join(root, "src"), join(root, "package.json"), alone]);
+  const [beside, onPath] = [join(alone, "bin"), folder()].map((directory) => {
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, "matrix-qr"), "", { mode: 0o755 });
+    return join(directory, "matrix-qr");
+  });
+  const code = 'import("./src/program.js").then(({ findProgram }) => process.stdout.write(findProgram()))';
+  const env = { PATH: dirname(onPath) };
+  const found = () => execFileSync(process.execPath, ["-e", code], { cwd: alone, env, encoding: "utf8" });
+  assert.equal(found(), beside);
+  // One that cannot be run is none.
+  chmodSync(beside, 0o644);
+  assert.equal(found(), onPath);
 });
 
 /** A program named `matrix-qr` that takes the account of the README for the sandbox's. */

@@ -15,7 +15,7 @@ export declare class OlmKeys implements Keys {
     file: string;
     /**
      * @param {string} file Where the keys are stored: a file outside the directory of the session. It
-     *   is not encrypted, and only its owner can read it.
+     *   is not encrypted, and only its owner can read it. There are others beside it, with longer names.
      */
     constructor(file: string);
     /**
@@ -46,6 +46,19 @@ export declare class OlmKeys implements Keys {
     secrets(): Promise<import("./keys.js").SecretKeys>;
     /** @param {Json[]} roomKeys */
     roomKeys(roomKeys: Json[]): Promise<void>;
+    /**
+     * Fetches the keys of old messages from the key backup. Call it at each start: it does nothing
+     * once that has succeeded.
+     *
+     * @param {import("./session.js").Session} session
+     * @returns {Promise<{ keys: number, undecryptable: number, outdated: string | null } | null>} `null`
+     *   if it was done, or the device does not have the key of the backup.
+     */
+    restoreOnce(session: import("./session.js").Session): Promise<{
+        keys: number;
+        undecryptable: number;
+        outdated: string | null;
+    } | null>;
     /** Ends the use of the file. The machine cannot be used afterwards. */
     close(): Promise<void>;
     /** Removes the keys, after the session was ended. */

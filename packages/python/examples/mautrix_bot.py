@@ -27,7 +27,7 @@ async def main(directory: Path, server: str, user: str | None = None) -> None:
             await matrix_qr.mautrix.restore_login(client, directory)
         else:  # The first time, a person scans a QR code.
             await matrix_qr.mautrix.sign_in(client, directory, user=user)
-            await matrix_qr.mautrix.restore_keys(client, directory)
+        await matrix_qr.mautrix.restore_keys(client, directory)
         client.add_event_handler(EventType.ROOM_MESSAGE, show)
         print(f"{client.mxid} is ready, on {client.device_id}", flush=True)
         await client.start(None)

@@ -77,14 +77,14 @@ class Bot:
         self.process.stdin.write(f"{line}\n".encode())
 
 
-def killed_at(keys: str) -> str:
-    """A program that is killed when it has made its keys, and they are uploaded."""
-    module, name = keys.rsplit(".", 1)
+def killed_at(step: str) -> str:
+    """A program that is killed when it comes to this method of its keys."""
+    module, name, method = step.rsplit(".", 2)
     return f"""
 import os, signal, sys
 import drive
 from {module} import {name}
-{name}.keep = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+{name}.{method} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 drive.main(sys.argv[1:])
 """
 
@@ -93,7 +93,7 @@ drive.main(sys.argv[1:])
 async def bot(
     library: str, sandbox: Sandbox, directory: Path, *, killed: str | None = None
 ) -> AsyncIterator[Bot]:
-    """The example of this library. `killed` names its keys, at whose `keep` the bot is killed."""
+    """The example of this library. `killed` names a method of its keys, where it is killed."""
     program = ["-c", killed_at(killed)] if killed else [HERE / "drive.py"]
     example = HERE.parent / "examples" / f"{library}_bot.py"
     process = await asyncio.create_subprocess_exec(

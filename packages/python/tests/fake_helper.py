@@ -171,6 +171,13 @@ def dies_while_it_asks(caller: Caller, _login: JsonObject) -> NoReturn:
     sys.exit(7)
 
 
+def dies_with_a_device(caller: Caller, _login: JsonObject) -> NoReturn:
+    device = {"user_id": "@bot:example.org", "device_id": "JML4LTCICTXL2WP35O6V"}
+    caller.send(id=1, method="device_keys", params=device)
+    caller.receive()
+    sys.exit(7)
+
+
 def rubbish(caller: Caller, login: JsonObject) -> None:
     caller.write('{"secret": "SECRET"\n')
     # More than a pipe holds, so that the caller has to read it.

@@ -168,6 +168,16 @@ async def test_a_helper_that_fails(fake: str, tmp_path: Path, scenario: str, mes
         assert (tmp_path / "rubbish.cleaned").exists()
 
 
+async def test_a_helper_that_dies_with_a_device_names_it(fake: str, tmp_path: Path) -> None:
+    with pytest.raises(HelperError, match=r"has ended \(exit status 7\)") as raised:
+        await sign_in(fake, tmp_path / "dies_with_a_device", Agreeing(), keys=MemoryKeys())
+    assert raised.value.device_left == DEVICE
+    assert f"The device {DEVICE} may still be in the account." in str(raised.value)
+    with pytest.raises(HelperError) as raised:
+        await sign_in(fake, tmp_path / "dies", Agreeing(), keys=MemoryKeys())
+    assert raised.value.device_left is None
+
+
 async def test_a_line_may_have_a_mebibyte(fake: str, tmp_path: Path) -> None:
     await sign_in(fake, tmp_path / "as_long_as_possible")
 

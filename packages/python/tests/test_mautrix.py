@@ -412,6 +412,23 @@ async def test_a_known_room_key_is_replaced_by_an_earlier_one_only(
     assert caplog.messages == []
 
 
+async def test_the_backup_is_restored_until_that_has_succeeded_once(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.mautrix.sign_in(client, directory)
+    helper.session.fails = [errors.NetworkFailed("no", code=9)]
+    with pytest.raises(errors.NetworkFailed):
+        await matrix_qr.mautrix.restore_keys(client, directory)
+    next_client = new_client()
+    await matrix_qr.mautrix.restore_login(next_client, directory)
+    assert await matrix_qr.mautrix.restore_keys(next_client, directory)
+    assert await matrix_qr.mautrix.restore_keys(next_client, directory) is None
+    assert await matrix_qr.mautrix.restore_keys(next_client, directory, again=True)
+    await matrix_qr.mautrix.logout(next_client, directory)
+    assert not directory.exists()
+
+
 async def test_without_the_backups_key_nothing_is_restored(
     helper: Helper, new_client: NewClient, directory: Path
 ) -> None:

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 #: How long access tokens live, in seconds.
 TOKEN_LIFETIME = 10
+KEYS = "matrix_qr._mautrix_keys.MautrixKeys"
 
 
 @pytest.fixture
@@ -144,8 +145,7 @@ async def test_the_bot_helps_another_device(
 async def test_a_bot_that_was_killed_at_its_sign_in(sandbox: Sandbox, tmp_path: Path) -> None:
     directory = tmp_path / "bot"
     before = await devices(sandbox)
-    keys = "matrix_qr._mautrix_keys.MautrixKeys"
-    async with bot("mautrix", sandbox, directory, killed=keys) as first:
+    async with bot("mautrix", sandbox, directory, killed=f"{KEYS}.keep") as first:
         # The first device may have found that everything is complete.
         with contextlib.suppress(matrix_qr.MatrixQrError):
             await sign_in_by_its_code(sandbox, first)
@@ -160,6 +160,19 @@ async def test_a_bot_that_was_killed_at_its_sign_in(sandbox: Sandbox, tmp_path: 
         granted = await sign_in_by_its_code(sandbox, second)
         await second.line(sandbox.user_id)
     assert await devices(sandbox) == before | {granted.device_id}
+
+
+async def test_a_bot_that_was_killed_after_its_sign_in_reads_old_messages(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    directory = tmp_path / "bot"
+    async with bot("mautrix", sandbox, directory, killed=f"{KEYS}.room_keys") as first:
+        granted = await sign_in_by_its_code(sandbox, first)
+    async with bot("mautrix", sandbox, directory) as second:
+        ready = await second.line(sandbox.user_id)
+        assert ready == f"{sandbox.user_id} is ready, on {granted.device_id}"
+        [room_id] = (await ask(sandbox, "joined_rooms"))["joined_rooms"]
+        await second.line(f"{room_id} {sandbox.user_id}: {OLD_MESSAGE}")
 
 
 async def test_a_session_that_was_ended_elsewhere(

@@ -28,6 +28,7 @@ import matrix_qr.nio
 
 #: How long access tokens live, in seconds.
 TOKEN_LIFETIME = 10
+KEYS = "matrix_qr._nio_keys.NioKeys"
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ async def test_a_scanned_code_and_old_messages(sandbox: Sandbox, tmp_path: Path)
 async def test_a_bot_that_was_killed_at_its_sign_in(sandbox: Sandbox, tmp_path: Path) -> None:
     directory = tmp_path / "bot"
     before = await devices(sandbox)
-    async with bot("nio", sandbox, directory, killed="matrix_qr._nio_keys.NioKeys") as first:
+    async with bot("nio", sandbox, directory, killed=f"{KEYS}.keep") as first:
         # The first device may have found that everything is complete.
         with contextlib.suppress(matrix_qr.MatrixQrError):
             await sign_in_by_its_code(sandbox, first)
@@ -112,6 +113,18 @@ async def test_a_bot_that_was_killed_at_its_sign_in(sandbox: Sandbox, tmp_path: 
         granted = await sign_in_by_its_code(sandbox, second)
         await second.line(sandbox.user_id)
     assert await devices(sandbox) == before | {granted.device_id}
+
+
+async def test_a_bot_that_was_killed_after_its_sign_in_reads_old_messages(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    directory = tmp_path / "bot"
+    async with bot("nio", sandbox, directory, killed=f"{KEYS}.room_keys") as first:
+        granted = await sign_in_by_its_code(sandbox, first)
+    async with bot("nio", sandbox, directory) as second:
+        ready = await second.line(sandbox.user_id)
+        assert ready == f"{sandbox.user_id} is ready, on {granted.device_id}"
+        assert any(line.endswith(f"{OLD_MESSAGE}\n") for line in second.lines), second.lines
 
 
 async def test_a_session_that_was_ended_elsewhere(sandbox: Sandbox, tmp_path: Path) -> None:

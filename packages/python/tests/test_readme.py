@@ -55,6 +55,11 @@ async def signed_in(terminal: Terminal, sandbox: Sandbox) -> matrix_qr.Granted:
     return await granting
 
 
+@pytest.mark.parametrize("name", ["mautrix_bot.py", "nio_bot.py"])
+def test_an_example_of_a_bot_has_at_most_40_lines(name: str) -> None:
+    assert len(PACKAGE.joinpath("examples", name).read_text().splitlines()) <= 40
+
+
 async def test_the_first_lines(sandbox: Sandbox, tmp_path: Path) -> None:
     first, second = BLOCKS[:2]
     user = '"@bot:example.org"'

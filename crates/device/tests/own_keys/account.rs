@@ -18,7 +18,7 @@ use matrix_qr_protocol::{
     login::message::{Backup, CrossSigning, SecretKey, SecretText, Secrets},
     revision::{Dialect, Revision, Role},
 };
-use matrix_qr_sandbox::{FirstSession, Options, Sandbox};
+use matrix_qr_sandbox::{Fault, FirstSession, Options, Sandbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use vodozemac::{
@@ -29,7 +29,7 @@ use vodozemac::{
 
 use crate::{
     holder::{OwnKeys, signed},
-    meeting::{Meeting, Plan},
+    meeting::{Meeting, Plan, When},
 };
 
 pub(crate) const FIRST: &str = "FIRSTDEVICE";
@@ -158,7 +158,18 @@ impl OwnKeysAccount {
         keys: K,
     ) -> OwnKeysEnd<K> {
         let directory = self.new_directory();
-        Box::pin(self.meet(&self.existing, directory, revision, shown_by, keys)).await
+        Box::pin(self.meet(&self.existing, directory, revision, shown_by, keys, None)).await
+    }
+
+    /// While the servers misbehave in this way, from this moment on.
+    pub(crate) async fn sign_in_with_fault(&self, fault: Fault, at: When) -> OwnKeysEnd<OwnKeys> {
+        let (directory, keys) = (self.new_directory(), OwnKeys::default());
+        let (revision, shown_by) = (Revision::Msc4108, Role::New);
+        let fault = Some((at, fault));
+        let meet = self.meet(&self.existing, directory, revision, shown_by, keys, fault);
+        let end = Box::pin(meet).await;
+        self.sandbox.faults().clear();
+        end
     }
 
     /// With the help of this device.
@@ -169,7 +180,8 @@ impl OwnKeysAccount {
     ) -> OwnKeysEnd<OwnKeys> {
         let directory = self.directories.path().join(name);
         let keys = OwnKeys::default();
-        Box::pin(self.meet(existing, directory, Revision::Msc4108, Role::Existing, keys)).await
+        let (revision, shown_by) = (Revision::Msc4108, Role::Existing);
+        Box::pin(self.meet(existing, directory, revision, shown_by, keys, None)).await
     }
 
     async fn meet<E: KeyHolder, K: KeyHolder>(
@@ -179,6 +191,7 @@ impl OwnKeysAccount {
         revision: Revision,
         shown_by: Role,
         keys: K,
+        fault: Option<(When, Fault)>,
     ) -> OwnKeysEnd<K> {
         let (plan, meeting) = (Plan::shown_by(shown_by), Meeting::new());
         let showing = Showing::Only(revision);
@@ -214,7 +227,19 @@ impl OwnKeysAccount {
                 .await;
             granted.inspect_err(|_| meeting.end())
         };
-        let both = async { tokio::join!(new, granted) };
+        let misbehave = async {
+            if let Some((at, fault)) = fault {
+                meeting.until(&at).await;
+                self.sandbox.faults().set(fault);
+            }
+            std::future::pending().await
+        };
+        let both = async {
+            tokio::select! {
+                ends = async { tokio::join!(new, granted) } => ends,
+                () = misbehave => unreachable!(),
+            }
+        };
         let (new, existing) = tokio::time::timeout(Duration::from_secs(120), both)
             .await
             .unwrap();

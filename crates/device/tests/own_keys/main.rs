@@ -19,6 +19,9 @@ mod holder;
 #[path = "../sign_in/meeting.rs"]
 mod meeting;
 mod new_device;
+#[path = "../e2ee/proxy.rs"]
+mod proxy;
+mod secrets;
 
 use matrix_qr_device::keys::KeyHolder as _;
 use matrix_qr_protocol::revision::{Revision, Role};

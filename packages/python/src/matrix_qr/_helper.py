@@ -91,6 +91,8 @@ class Helper(asyncio.Protocol):
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         #: The first exception of `answer` and `progress`.
         self._failure: BaseException | None = None
+        #: The device that is being signed in, once it has asked for its keys.
+        self._device: str | None = None
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -154,7 +156,7 @@ class Helper(asyncio.Protocol):
             how = f"matrix-qr helper has ended (signal {-status})"
         else:
             how = f"matrix-qr helper has ended (exit status {status})"
-        self._end(HelperError(how, advice=_AFTER_THE_END))
+        self._end(HelperError(how, advice=_AFTER_THE_END, device_left=self._device))
         if not self._gone.done():
             self._gone.set_result(None)
 
@@ -178,6 +180,8 @@ class Helper(asyncio.Protocol):
             raise HelperError("matrix-qr helper sent a line that is not JSON") from None
         match message:
             case {"id": int(number), "method": str(method), "params": dict(params)}:
+                if method == "device_keys" and isinstance(params.get("device_id"), str):
+                    self._device = params["device_id"]
                 self._questions[number] = asyncio.create_task(
                     self._question(number, method, params)
                 )
@@ -245,7 +249,8 @@ def _warn_of_what_is_left(method: str, answered: asyncio.Future[Any]) -> None:
 
 _AFTER_THE_END = (
     "What it wrote to standard error may say why. If a sign-in was running, the account may have a "
-    "device that is not verified: remove it there."
+    "device that is not verified: sign in again in the same directory, which first removes it, or "
+    "remove it by hand."
 )
 
 

@@ -39,13 +39,23 @@ from yarl import URL
 
 from . import SignedIn
 from . import sign_in as _sign_in
-from ._files import is_abandoned, is_over, is_signed_in, remove_if_empty, remove_store
+from ._files import (
+    create_private,
+    is_abandoned,
+    is_over,
+    is_signed_in,
+    remove_if_empty,
+    remove_store,
+)
 from ._mautrix_client import DATABASE, GOOD_FOR, STORE, keep_token_fresh, open_again
 from ._mautrix_keys import SECRETS, MautrixKeys, import_private_keys, read_secrets
 from .person import Person
 from .session import RestoredKeys, Session
 
 __all__ = ["MautrixKeys", "close", "logout", "restore_keys", "restore_login", "sign_in"]
+
+#: Beside mautrix' database: the keys of old messages are in it.
+_RESTORED = "restored"
 
 
 async def sign_in(
@@ -135,21 +145,27 @@ async def restore_keys(
     client: Client,
     directory: str | os.PathLike[str],
     *,
+    again: bool = False,
     program: str | os.PathLike[str] | None = None,
     allow_loopback_http: bool = False,
 ) -> RestoredKeys | None:
     """Gives mautrix the keys of old messages from the key backup, for messages that it reads from
     then on.
 
-    It downloads the whole backup, so do it once, after the sign-in; it can be repeated. `None`:
-    the backup was not connected. mautrix says of these messages that their keys were forwarded
+    Call it at each start, before the client's. It downloads the whole backup, until that has
+    succeeded once; `again` downloads it once more. `None`: it was done, or the backup was not
+    connected. mautrix says of these messages that their keys were forwarded
     (`TrustState.FORWARDED`), because the backup does not prove who sent them.
     """
     path = Path(directory)
-    if read_secrets(path / STORE).backup is None:
+    done = path / STORE / _RESTORED
+    if read_secrets(path / STORE).backup is None or (done.exists() and not again):
         return None
     session = Session(path, program=program, allow_loopback_http=allow_loopback_http)
-    return await session.restore_keys(MautrixKeys(client, path))
+    restored = await session.restore_keys(MautrixKeys(client, path))
+    if not done.exists():
+        create_private(done)
+    return restored
 
 
 async def logout(
@@ -193,4 +209,4 @@ def _for_new_client(client: Client, directory: str | os.PathLike[str]) -> Path:
 
 def _remove_store(directory: Path) -> None:
     """Removes the files that mautrix and this package made, and their directory if it is empty."""
-    remove_store(directory / STORE, (DATABASE, SECRETS))
+    remove_store(directory / STORE, (DATABASE, SECRETS, _RESTORED))

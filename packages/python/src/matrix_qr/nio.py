@@ -152,8 +152,9 @@ async def restore_keys(
     """Gives nio the keys of old messages from the key backup, for messages that it reads from then
     on.
 
-    This works once, after the sign-in: then the key of the backup is removed. If it fails, it can
-    be repeated, also after `restore_login`. `None`: it was done, or the backup was not connected.
+    Call it at each start, before the first sync. It downloads the whole backup, until that has
+    succeeded once: then the key of the backup is removed. `None`: it was done, or the backup was
+    not connected.
     """
     store = Path(directory) / _STORE
     if not (store / BACKUP_KEY).exists():
