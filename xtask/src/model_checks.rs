@@ -33,7 +33,7 @@ struct RemovedCheck {
 pub(crate) fn model_checks(words: &[String]) -> TaskResult {
     let mut checks = parse(&read(CHECKS)?)?;
     checks.retain(|check| words.is_empty() || words.iter().any(|word| check.name.contains(word)));
-    let copy = Copy::make()?;
+    let copy = ProtocolCopy::make()?;
     // Before anything is built: a check that has changed its text is to be looked for.
     let texts = checks.iter().map(|check| copy.without(check));
     let texts = texts.collect::<Result<Vec<_>, _>>()?;
@@ -61,9 +61,9 @@ pub(crate) fn model_checks(words: &[String]) -> TaskResult {
 const NOTICED: &str = "the property fails";
 
 /// `crates/protocol` as a workspace of its own.
-struct Copy;
+struct ProtocolCopy;
 
-impl Copy {
+impl ProtocolCopy {
     fn make() -> Result<Self, String> {
         empty(&format!("{PLACE}/{PROTOCOL}"))?;
         let tracked = said(
