@@ -13,6 +13,7 @@
 //! | `pictures` | compares what we read of photographed QR codes with what zxing-cpp reads |
 //! | `fuzz` | fuzzes whatever reads bytes from outside |
 //! | `bench` | measures the rendezvous server |
+//! | `model_checks` | takes each check out of the login, and runs the model |
 //! | `reproducible` | builds the rendezvous server twice, and compares |
 //! | `sbom` | what is linked into a program, as a list in its packages |
 //! | `workflows` | the workflow files |
@@ -29,6 +30,7 @@ mod dist;
 mod files;
 mod fuzz;
 mod interop;
+mod model_checks;
 mod needs;
 mod package;
 mod packages;
@@ -59,6 +61,8 @@ const USAGE: &str = "\
   cargo xtask fuzz [SECONDS] [TARGET..]
                                fuzz targets, each for a minute, from the corpus in fuzz/corpus
   cargo xtask pictures         photographs of QR codes: how many we read, and how many zxing-cpp reads
+  cargo xtask model-checks [WORD..]
+                               the model of the sign-in, without each check of the login: does it fail? Minutes, by hand
   cargo xtask dist             the release artefacts, into target/dist: archives, Debian packages and the wheel, each installed and run
   cargo xtask reproducible     the rendezvous server, built twice in two directories: the same program?
   cargo xtask bench [--json] [--quick] [rates|instructions|memory|million|flood|slow|waiters|redis|instances|sign-in|round-trips|first-command ..]
@@ -91,6 +95,7 @@ fn task(arguments: &[String]) -> TaskResult {
             needs::are_there(&needs::NODE).and_then(|()| interop::interop(rest))
         }
         Some(("fuzz", rest)) => fuzz::fuzz(rest),
+        Some(("model-checks", rest)) => model_checks::model_checks(rest),
         Some(("bench", rest)) => bench::bench(rest),
         Some(("packages", [])) => {
             needs::are_there(&needs::NODE).and_then(|()| packages::packages())
@@ -162,7 +167,8 @@ fn test() -> TaskResult {
                 "--no-fail-fast",
                 "--",
                 "--include-ignored",
-                // Half an hour: docs/verification.md says how to run it by hand.
+                // Larger bounds of the model, for as long as anybody waits, and all directions of the
+                // attacks: docs/verification.md says how to run them by hand.
                 "--skip",
                 "all_at_once",
             ])

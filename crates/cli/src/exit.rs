@@ -189,7 +189,8 @@ impl From<Error> for Failure {
 fn exit_of(error: &Error) -> Exit {
     match error {
         Error::SameRole(_) | Error::AlreadyUsed => Exit::QrCode,
-        Error::Channel(_) | Error::Tampered | Error::TamperedWithSecrets => Exit::Security,
+        Error::Channel(_) | Error::Tampered => Exit::Security,
+        Error::TamperedWithSecrets | Error::TamperedAfterSecrets => Exit::Security,
         Error::WrongCheckCode | Error::SecretsRefused(_) => Exit::Security,
         Error::DeviceUnbound(_) => Exit::Security,
         Error::Cancelled | Error::CancelledTooLate(_) => Exit::Cancelled,
@@ -293,6 +294,7 @@ mod tests {
             (Error::Channel(ChannelError::NotAuthentic), Exit::Security),
             (Error::Tampered, Exit::Security),
             (Error::TamperedWithSecrets, Exit::Security),
+            (Error::TamperedAfterSecrets, Exit::Security),
             (Error::WrongCheckCode, Exit::Security),
             (
                 Error::SecretsRefused(failed(Cause::OtherDevice)),

@@ -11,7 +11,7 @@ use std::{
 };
 
 use matrix_qr_protocol::{
-    channel::{ChannelError, CheckCode},
+    channel::CheckCode,
     driver::{Delivery, Host, Progress},
     error::{Cause, Error, UserError},
     login::Ended,
@@ -79,11 +79,7 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
                 Some(last) => Error::ExpiredWithProblem(last.to_user_error()),
                 None => error,
             },
-            Error::Tampered
-            | Error::TamperedWithSecrets
-            | Error::Channel(ChannelError::NotAuthentic)
-                if self.rendezvous.has_lost_track() =>
-            {
+            _ if error.is_of_a_foreign_payload() && self.rendezvous.has_lost_track() => {
                 Error::Rendezvous(lost_track(error.advice()))
             }
             error => error,

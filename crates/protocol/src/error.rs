@@ -27,6 +27,12 @@ pub enum Error {
     /// The same, where the secrets were expected.
     #[error("a proxy or a third party changed what is in the rendezvous session at the last step")]
     TamperedWithSecrets,
+    /// The same, after the secrets were sent, and nothing else shows what came of them.
+    #[error(
+        "a proxy or a third party changed what is in the rendezvous session after the secrets were \
+         sent"
+    )]
+    TamperedAfterSecrets,
     /// The digits are not those that the other device shows.
     #[error("the two digits do not match those on the other device")]
     WrongCheckCode,
@@ -126,6 +132,19 @@ impl Error {
         self.verdict().0
     }
 
+    /// Whether all that is known is that a payload does not authenticate. Where this device has
+    /// missed an answer of the rendezvous server, that can be the reason as well.
+    #[must_use]
+    pub fn is_of_a_foreign_payload(&self) -> bool {
+        matches!(
+            self,
+            Self::Tampered
+                | Self::TamperedWithSecrets
+                | Self::TamperedAfterSecrets
+                | Self::Channel(ChannelError::NotAuthentic)
+        )
+    }
+
     /// What to do now.
     #[must_use]
     pub fn advice(&self) -> &str {
@@ -141,6 +160,11 @@ impl Error {
                 Cause::ThirdParty,
                 "The other device may have sent the secrets; nobody else can read them. Start \
                  again with a new code; if it happens again, use another network.",
+            ),
+            Self::TamperedAfterSecrets => (
+                Cause::ThirdParty,
+                "Only the new device can read the secrets. If it is not signed in, start again with \
+                 a new code; if it happens again, use another network.",
             ),
             Self::WrongCheckCode => (Cause::Person, WRONG_DIGITS),
             Self::Cancelled => (Cause::Person, "Start again when you are ready."),

@@ -137,14 +137,12 @@ fn a_third_party_that_writes_at_any_step_only_ever_ends_it() {
                     Ok(())
                         | Err(Error::Tampered
                             | Error::TamperedWithSecrets
+                            | Error::TamperedAfterSecrets
                             | Error::Channel(_)
                             | Error::Gone
                             | Error::Peer(_)
                             | Error::Declined
                             | Error::CancelledOrDeclined)
-                ) || matches!(
-                    result,
-                    Err(error) if end.secrets_sent && error.cause() == Cause::ThirdParty
                 );
                 assert!(as_what_it_is, "{shown_by:?} {write}: {result:?}");
                 if let (Err(error), true) = (result, end.secrets_sent) {

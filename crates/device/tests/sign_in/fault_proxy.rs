@@ -14,7 +14,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, header},
 };
 use matrix_qr_sandbox::Sandbox;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use url::Url;
 
 pub(crate) struct FaultProxy {
@@ -31,7 +31,8 @@ pub(crate) enum Fate {
     AnsweredLate,
     /// It is executed, and nobody learns of it.
     AnswerLost,
-    /// The same, and the one who asked learns that only after a second.
+    /// The same for a write to the session, and the one who wrote learns that only when the other
+    /// device has written, or does not within 3 seconds.
     AnswerLostLate,
     /// It is not executed.
     Lost,
@@ -79,6 +80,8 @@ struct Wire {
     has_ended: Mutex<Option<HasEnded>>,
     forger: Mutex<Option<Forger>>,
     rewrite: Mutex<Option<Rewrite>>,
+    /// How many writes the session has had.
+    writes: watch::Sender<u32>,
 }
 
 impl FaultProxy {
@@ -239,7 +242,11 @@ async fn pass_on(
             .collect(),
         );
     }
+    let writes = *wire.writes.borrow();
     let answer = onward.send().await.unwrap();
+    if name.starts_with("PUT ") && is_rendezvous(&name) {
+        wire.writes.send_modify(|writes| *writes += 1);
+    }
     let (status, headers) = (answer.status(), answer.headers().clone());
     let answer = wire.rewritten(answer.bytes().await.unwrap());
     let answer = wire.changed(&asked, answer);
@@ -251,7 +258,9 @@ async fn pass_on(
     match fate {
         Fate::AnswerLost => return broken(),
         Fate::AnswerLostLate => {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            let mut seen = wire.writes.subscribe();
+            let another = seen.wait_for(|count| *count > writes + 1);
+            let _ = tokio::time::timeout(Duration::from_secs(3), another).await;
             return broken();
         }
         Fate::AnsweredLate => tokio::time::sleep(Duration::from_secs(1)).await,
@@ -267,6 +276,11 @@ async fn pass_on(
         response = response.header(name, value);
     }
     response.body(Body::from(answer)).unwrap()
+}
+
+/// Whether a request, by its method and path, is one of the rendezvous session.
+pub(crate) fn is_rendezvous(request: &str) -> bool {
+    request.contains("rendezvous") || request.contains(" /rz/")
 }
 
 fn access_token(headers: &HeaderMap) -> Option<&str> {

@@ -22,7 +22,7 @@ use matrix_qr_device::session::SessionDir;
 use matrix_qr_protocol::{
     error::{Cause, Error},
     login::message::Reason,
-    revision::Role,
+    revision::{Revision, Role},
 };
 use matrix_qr_sandbox::{Fault, Options, RecordedUpload};
 use serde_json::{Value, json};
@@ -32,9 +32,10 @@ use url::form_urlencoded;
 use crate::{
     attacker::leaping,
     failures::{assert_no_new_device, assert_no_session, uploads, was_told},
-    fault_proxy::{FaultProxy, ServerRequest},
+    fault_proxy::{FaultProxy, ServerRequest, is_rendezvous},
     meeting::{Meeting, Plan, When},
     paths::assert_complete,
+    revision,
     test_env::{SignInEnd, TestEnv},
 };
 
@@ -84,18 +85,18 @@ fn existing_token(world: &TestEnv) -> String {
 }
 
 /// Every request of a sign-in to the two servers. Those to the rendezvous session are not theirs.
-async fn requests() -> BTreeSet<RoleRequest> {
+async fn requests(shown_by: Role) -> BTreeSet<RoleRequest> {
     let world = TestEnv::with_fault_proxy().await;
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let (notes, existing) = (seen.clone(), existing_token(&world));
     proxy(&world).forge(move |asked| {
         let request = RoleRequest::of(asked, &existing);
-        if !asked.name.contains("rendezvous") {
+        if !is_rendezvous(asked.name) {
             notes.lock().unwrap().insert(request);
         }
         None
     });
-    let end = world.sign_in(&Plan::shown_by(Role::New)).await;
+    let end = world.sign_in(&Plan::shown_by(shown_by)).await;
     assert_complete(&world, &end).await;
     let seen = seen.lock().unwrap().clone();
     assert!(seen.len() > 10, "{seen:?}");
@@ -116,16 +117,28 @@ async fn at_each_request(
     .await;
 }
 
+/// Both revisions, and both directions: the servers do not know which it is.
+const WAYS: [(Revision, Role); 2] = [
+    (Revision::Msc4108, Role::New),
+    (Revision::Msc4388, Role::Existing),
+];
+
 /// The same for whatever is done to a request.
 async fn at_each(misbehave: &dyn Fn(&FaultProxy, IsMeant)) {
-    let left = Mutex::new(VecDeque::from_iter(requests().await));
+    for (revision, shown_by) in WAYS {
+        revision::with(revision, Box::pin(at_each_shown_by(shown_by, misbehave))).await;
+    }
+}
+
+async fn at_each_shown_by(shown_by: Role, misbehave: &dyn Fn(&FaultProxy, IsMeant)) {
+    let left = Mutex::new(VecDeque::from_iter(requests(shown_by).await));
     let lane = async || {
         let mut world = hostile_world().await;
         loop {
             let Some(request) = left.lock().unwrap().pop_front() else {
                 return;
             };
-            if !Box::pin(at_request(&world, &request, misbehave)).await {
+            if !Box::pin(at_request(&world, &request, shown_by, misbehave)).await {
                 world = hostile_world().await;
             }
         }
@@ -142,13 +155,14 @@ async fn at_each(misbehave: &dyn Fn(&FaultProxy, IsMeant)) {
 async fn at_request(
     world: &TestEnv,
     request: &RoleRequest,
+    shown_by: Role,
     misbehave: &dyn Fn(&FaultProxy, IsMeant),
 ) -> bool {
     let (meant, existing) = (request.clone(), existing_token(world));
     let is_meant = move |asked: &ServerRequest<'_>| RoleRequest::of(asked, &existing) == meant;
     misbehave(proxy(world), Box::new(is_meant));
     let begin = Instant::now();
-    let end = world.sign_in(&Plan::shown_by(Role::New)).await;
+    let end = world.sign_in(&Plan::shown_by(shown_by)).await;
     assert!(
         begin.elapsed() < BOUND,
         "{request:?}: {:?}",
@@ -376,7 +390,7 @@ fn json_of_nothing() {
     leaping(at_each_request(|_| json_of("{}".to_owned())));
 }
 
-/// Each key of an honest answer twice, with another value first or last. What one reader takes and
+/// Each key of an honest answer twice, at every depth, with another value first or last. What one reader takes and
 /// another does not must make no half of anything.
 #[test]
 fn json_with_each_key_twice() {
@@ -391,17 +405,33 @@ fn json_with_each_key_twice() {
 }
 
 fn twice(answer: &Bytes, honest_first: bool) -> Bytes {
-    let Ok(Value::Object(fields)) = serde_json::from_slice(answer) else {
-        return answer.clone();
-    };
-    let both = fields.iter().map(|(key, value)| {
-        let (key, other) = (json!(key), "\"hostile\"");
-        match honest_first {
-            true => format!("{key}:{value},{key}:{other}"),
-            false => format!("{key}:{other},{key}:{value}"),
+    match serde_json::from_slice(answer) {
+        Ok(value) => doubled(&value, honest_first).into(),
+        Err(_) => answer.clone(),
+    }
+}
+
+/// At every depth.
+fn doubled(value: &Value, honest_first: bool) -> String {
+    let joined = |parts: Vec<String>| parts.join(",");
+    match value {
+        Value::Object(fields) => {
+            let both = fields.iter().map(|(key, value)| {
+                let (key, other) = (json!(key), "\"hostile\"");
+                let value = doubled(value, honest_first);
+                match honest_first {
+                    true => format!("{key}:{value},{key}:{other}"),
+                    false => format!("{key}:{other},{key}:{value}"),
+                }
+            });
+            format!("{{{}}}", joined(both.collect()))
         }
-    });
-    format!("{{{}}}", both.collect::<Vec<_>>().join(",")).into()
+        Value::Array(items) => {
+            let items = items.iter().map(|item| doubled(item, honest_first));
+            format!("[{}]", joined(items.collect()))
+        }
+        value => value.to_string(),
+    }
 }
 
 /// A refusal that repeats the tokens and codes of the request, plain and with escapes: no error has

@@ -27,8 +27,8 @@ use tokio::time::Instant;
 use crate::{
     attacker::leaping,
     failures::{BOTH, Row, assert_no_new_device, assert_told, was_told},
-    fault_proxy::Fate,
-    meeting::Plan,
+    fault_proxy::{Fate, is_rendezvous},
+    meeting::{Meeting, Plan, When},
     paths::assert_complete,
     revision::SHOWING,
     sign_out::{REFRESH, refreshes},
@@ -90,24 +90,27 @@ async fn the_creation_may_be_lost() {
     each_request_each_way(Method::POST).await;
 }
 
-/// The first answer to a write is lost, and the other device writes on before anybody knows.
-async fn lose_the_first_answer(world: &TestEnv, shown_by: Role) -> SignInEnd {
-    let mut writes = 0;
+/// The answer to this write of the session is lost, and the other device writes on before anybody
+/// knows. Returns the count of writes.
+fn lose_the_answer_to(world: &TestEnv, nth: usize) -> Arc<AtomicUsize> {
+    let writes = Arc::new(AtomicUsize::new(0));
+    let count = writes.clone();
     world.fault_proxy.as_ref().unwrap().judge(move |request| {
-        writes += u32::from(request.starts_with("PUT "));
-        if request.starts_with("PUT ") && writes == 1 {
+        let is_write = request.starts_with("PUT ") && is_rendezvous(request);
+        if is_write && count.fetch_add(1, Ordering::SeqCst) + 1 == nth {
             Fate::AnswerLostLate
         } else {
             Fate::Answered
         }
     });
-    world.sign_in(&Plan::shown_by(shown_by)).await
+    writes
 }
 
 async fn the_other_device_may_be_quicker() {
     let world = TestEnv::with_fault_proxy().await;
     for shown_by in BOTH {
-        let end = lose_the_first_answer(&world, shown_by).await;
+        lose_the_answer_to(&world, 1);
+        let end = world.sign_in(&Plan::shown_by(shown_by)).await;
         assert_complete(&world, &end).await;
         world.reopen_new().await.log_out().await.unwrap();
     }
@@ -127,6 +130,15 @@ async fn an_answer_that_nobody_gives_again() {
 }
 
 async fn nobody_gives_it_again() {
+    tokio::join!(
+        Box::pin(nobody_gives_any_again(Role::New)),
+        Box::pin(nobody_gives_any_again(Role::Existing)),
+    );
+}
+
+/// In a sign-in each, the answer to the first, the second, .. write. Then the secrets' once more,
+/// to a new device that refuses them.
+async fn nobody_gives_any_again(shown_by: Role) {
     let world = TestEnv::with_fault_proxy().await;
     world
         .fault_proxy
@@ -134,12 +146,40 @@ async fn nobody_gives_it_again() {
         .unwrap()
         .hide("io.github.matrix-qr.previous_sequence_token");
     let row = Row::of("an_answer_that_nobody_gives_again");
-    for shown_by in BOTH {
-        let end = lose_the_first_answer(&world, shown_by).await;
-        assert_told(&world, end.new.as_ref().unwrap_err(), &row.new);
-        assert_told(&world, end.existing.as_ref().unwrap_err(), &row.existing);
-        assert_no_new_device(&world, &end);
+    let plan = Plan::shown_by(shown_by);
+    let mut failed = 0;
+    let mut nth = 1;
+    loop {
+        let writes = lose_the_answer_to(&world, nth);
+        let end = world.sign_in(&plan).await;
+        if end.new.is_ok() {
+            assert_complete(&world, &end).await;
+            world.reopen_new().await.log_out().await.unwrap();
+        } else {
+            failed += 1;
+            assert_told(&world, end.new.as_ref().unwrap_err(), &row.new);
+            assert_told(&world, end.existing.as_ref().unwrap_err(), &row.existing);
+            assert_no_new_device(&world, &end);
+        }
+        if writes.load(Ordering::SeqCst) < nth {
+            break;
+        }
+        nth += 1;
     }
+    assert!(nth > 6 && failed > 2, "{failed} of {nth} failed");
+    lose_the_answer_to(&world, nth - 1);
+    let refuse = async |meeting: &Meeting| {
+        meeting
+            .until(&When::Told(Role::New, "ImportingSecrets"))
+            .await;
+        world.sandbox.faults().set(Fault::WrongIdentity);
+    };
+    let end = world.sign_in_while(&plan, refuse).await;
+    world.sandbox.faults().clear();
+    let refused = matches!(end.new, Err(Error::SecretsRefused(_)));
+    assert!(refused, "{:?}", end.new);
+    assert_told(&world, end.existing.as_ref().unwrap_err(), &row.existing);
+    assert_no_new_device(&world, &end);
 }
 
 async fn survives(fault: Fault) {
@@ -440,8 +480,7 @@ async fn each_request_to_the_servers(shown_by: Role, fate: Fate) {
 /// The rendezvous session has tests of its own. A token whose answer is lost is lost: RFC 8628 has
 /// no way to ask again.
 fn may_be_lost(request: &str, fate: Fate) -> bool {
-    let rendezvous = request.contains("rendezvous") || request.contains(" /rz/");
-    !rendezvous && (fate == Fate::Lost || request != "POST /oauth2/token")
+    !is_rendezvous(request) && (fate == Fate::Lost || request != "POST /oauth2/token")
 }
 
 /// As in a good sign-in; but the keys may have been uploaded twice.

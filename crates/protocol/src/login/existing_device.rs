@@ -9,7 +9,7 @@ use super::{
     role_state::{LoginStep, RoleState},
 };
 use crate::{
-    error::{Cause, Error, UserError},
+    error::{Error, UserError},
     homeserver::HomeserverAddress,
     printable,
 };
@@ -33,10 +33,17 @@ pub enum ExistingDeviceState {
     ExpectPresent(DeviceId),
     /// Secret sharing, step 2: the store gives the secrets.
     ExpectSecrets(DeviceId),
-    /// The secrets were sent. The new device can still report a failure. Holds why it is not known
-    /// whether it can read them: how the session ended, if it ended before they were known to be
-    /// stored in it, or that somebody else wrote to it.
-    ExpectVerified { id: DeviceId, unsure: Option<Ended> },
+    /// The secrets were sent. The new device can still report a failure.
+    ExpectVerified { id: DeviceId, unsure: Option<Doubt> },
+}
+
+/// Why it is not known whether the new device can read the secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Doubt {
+    /// The session ended like this before they were known to be stored in it.
+    Unstored(Ended),
+    /// A payload came that the new device did not write like this.
+    WrittenOver,
 }
 
 impl RoleState for ExistingDeviceState {
@@ -123,7 +130,7 @@ impl RoleState for ExistingDeviceState {
             // will tell.
             Self::ExpectVerified { id, .. } => Ok(Self::ExpectVerified {
                 id,
-                unsure: Some(ended),
+                unsure: Some(Doubt::Unstored(ended)),
             }),
             _ => Err(ended),
         }
@@ -135,7 +142,7 @@ impl RoleState for ExistingDeviceState {
         match self {
             Self::ExpectVerified { id, unsure } => Self::ExpectVerified {
                 id,
-                unsure: unsure.or_else(|| Some(Ended::Unusable(interference()))),
+                unsure: unsure.or(Some(Doubt::WrittenOver)),
             },
             state => state,
         }
@@ -151,15 +158,22 @@ impl RoleState for ExistingDeviceState {
     }
 }
 
-/// Not [`Error::Tampered`]: nobody can say here that no secrets were sent.
-fn interference() -> UserError {
-    UserError::new(
-        Cause::ThirdParty,
-        "a proxy or a third party changed what is in the rendezvous session after the secrets \
-         were sent",
-        "Only the new device can read them. If it is not signed in, start again with a new code; \
-         if it happens again, use another network.",
-    )
+impl Doubt {
+    fn leave(&self) -> Leave {
+        match self {
+            Self::Unstored(ended) => ended.leave(),
+            Self::WrittenOver => Leave::Delete,
+        }
+    }
+}
+
+impl From<Doubt> for Error {
+    fn from(doubt: Doubt) -> Self {
+        match doubt {
+            Doubt::Unstored(ended) => ended.into(),
+            Doubt::WrittenOver => Self::TamperedAfterSecrets,
+        }
+    }
 }
 
 fn unsupported(name: &str) -> LoginStep<ExistingDeviceState> {
@@ -221,13 +235,13 @@ fn present(id: DeviceId, found: Result<DeviceLookup, UserError>) -> LoginStep<Ex
 /// alone, unless the new device is gone.
 fn verified(
     id: DeviceId,
-    unsure: Option<Ended>,
+    unsure: Option<Doubt>,
     outcome: VerificationOutcome,
 ) -> LoginStep<ExistingDeviceState> {
     let (result, session) = match (outcome, unsure) {
-        (VerificationOutcome::Gone | VerificationOutcome::Unseen, Some(ended)) => {
-            let session = ended.leave();
-            (Err(ended.into()), session)
+        (VerificationOutcome::Gone | VerificationOutcome::Unseen, Some(doubt)) => {
+            let session = doubt.leave();
+            (Err(doubt.into()), session)
         }
         (VerificationOutcome::Gone, None) => (Err(Error::DeviceGone(id)), Leave::Delete),
         (VerificationOutcome::Verified, _) | (VerificationOutcome::Unseen, None) => {

@@ -14,6 +14,7 @@ use std::{
 };
 
 use super::{
+    existing_device::Doubt,
     message::{
         Authorization, CrossSigning, DeviceId, Protocol, Protocols, SecretKey, Secrets, Unreadable,
         VerificationLink,
@@ -187,7 +188,7 @@ struct Past {
     imported: bool,
     success_sent: bool,
     /// Why it is not known whether the secrets can be read.
-    unsure: Option<Ended>,
+    unsure: Option<Doubt>,
     outcome: Option<VerificationOutcome>,
 }
 
@@ -201,9 +202,9 @@ impl Past {
             Input::Message(Message::ProtocolAccepted) => self.accepted = true,
             Input::Message(Message::Success) => self.success_heard = true,
             Input::Message(Message::Secrets(_)) => self.secrets_heard = true,
-            Input::Unsent(ended) => self.unsure = Some(ended.clone()),
+            Input::Unsent(ended) => self.unsure = Some(Doubt::Unstored(ended.clone())),
             Input::Tampered if self.secrets_sent && self.unsure.is_none() => {
-                self.unsure = Some(Ended::Unusable(user_error()));
+                self.unsure = Some(Doubt::WrittenOver);
             }
             _ => {}
         }
@@ -442,7 +443,7 @@ fn assert_leaves_what_is_unread(
         Input::Answer(EitherAnswer::Existing(ExistingDeviceAnswer::AwaitVerified(outcome))) => {
             match (outcome, &before.unsure) {
                 (VerificationOutcome::Verified, _) => false,
-                (_, Some(ended)) => *ended != Ended::Expired,
+                (_, Some(doubt)) => *doubt != Doubt::Unstored(Ended::Expired),
                 (outcome, None) => *outcome == VerificationOutcome::Gone,
             }
         }

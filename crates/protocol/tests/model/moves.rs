@@ -129,8 +129,8 @@ impl Scenario {
         {
             return None;
         }
-        let bound = self.revision == Revision::Msc4388 && !self.lacks(Check::SequenceToken);
-        if bound && payload.against != party.seen() {
+        let bound = self.has_tokens() && !self.lacks(Check::SequenceToken);
+        if bound && payload.against != party.seen(self) {
             return None;
         }
         if payload.count == party.received || self.lacks(Check::Counter) {
@@ -148,7 +148,7 @@ impl Scenario {
             channel,
             by: Agent::Attacker,
             count: party.received,
-            against: party.seen(),
+            against: party.seen(self),
             plain,
         };
         match party.channel {

@@ -1,6 +1,6 @@
 //! What must be true in every state.
 
-use matrix_qr_protocol::revision::{Revision, Role};
+use matrix_qr_protocol::revision::Role;
 use stateright::{Model, Property};
 
 use crate::{
@@ -21,9 +21,10 @@ pub const UNTAMPERED: &str = "no secrets go out after a payload that neither dev
 pub const AGREEMENT: &str = "the two devices agree on roles, keys, homeserver, account and ID";
 pub const SIGNED: &str = "no device without a cross-signing signature is published";
 pub const SILENT: &str = "after the end nothing is sent";
+pub const HEEDED: &str = "after the other device's failure nothing is sent";
 pub const ENDS: &str = "every run ends";
 pub const AUTHENTIC: &str = "a payload that is taken is the peer's next one";
-pub const IN_STEP: &str = "its writer had seen all that the reader wrote before (MSC4388)";
+pub const IN_STEP: &str = "its writer had seen all that the reader wrote before (honest tokens)";
 pub const SIGNED_IN: &str = "an honest sign-in succeeds";
 pub const PHISHED: &str = "a deceived person signs in the attacker's device";
 
@@ -60,14 +61,17 @@ impl Model for Scenario {
             Property::always(AGREEMENT, agreement),
             Property::always(SIGNED, signed),
             Property::always(SILENT, silent),
+            Property::always(HEEDED, heeded),
             Property::always(ENDS, ends),
             Property::always(AUTHENTIC, authentic),
         ];
-        // A homeserver that lies about its devices can show any.
+        // A homeserver that lies about its devices can show any, and sign in any: it has no
+        // authorization to look at.
         if !self.is_homeserver {
             properties.push(Property::always(AUTHENTICATED, authenticated));
         }
-        if self.revision == Revision::Msc4388 {
+        // Where the attacker chooses the tokens, it can make any payload fit.
+        if self.has_tokens() {
             properties.push(Property::always(IN_STEP, in_step));
         }
         // What nobody prevents, and what nobody may prevent: a model in which nothing happens shows
@@ -178,6 +182,11 @@ fn signed(_: &Scenario, world: &World) -> bool {
 
 fn silent(_: &Scenario, world: &World) -> bool {
     !world.parties.iter().any(|party| party.past.spoke_after_end)
+}
+
+fn heeded(_: &Scenario, world: &World) -> bool {
+    let mut parties = world.parties.iter();
+    parties.all(|party| !party.past.spoke_after_failure)
 }
 
 /// Whatever the others withhold: a device that has not ended still has its clock, or waits for its

@@ -49,6 +49,9 @@ pub struct Scenario {
     pub has_device: bool,
     /// Whether it is the homeserver, too.
     pub is_homeserver: bool,
+    /// Whether the rendezvous server tells each device the truth about the sequence tokens of
+    /// MSC4388. Otherwise the attacker chooses them: it is that server.
+    pub honest_tokens: bool,
     /// The device IDs that it asks for, and that it claims.
     pub ids: Vec<Id>,
     /// Whether new devices derive their ID from the channel.
@@ -73,6 +76,7 @@ impl Scenario {
             has_account: false,
             has_device: false,
             is_homeserver: false,
+            honest_tokens: false,
             ids: vec![],
             derived_ids: true,
             requires_bound: false,
@@ -181,6 +185,21 @@ impl Scenario {
             ids: channels.map(Id::Derived).chain([Id::Attackers]).collect(),
             ..self
         }
+    }
+
+    /// The same in MSC4388, where the rendezvous server does not lie about sequence tokens: the
+    /// attacker only writes to the session, and decides who reads what.
+    pub fn with_honest_tokens(self) -> Self {
+        Self {
+            name: "honest tokens",
+            honest_tokens: true,
+            ..self
+        }
+    }
+
+    /// Whether it matters what a payload was written against.
+    pub fn has_tokens(&self) -> bool {
+        self.revision == Revision::Msc4388 && self.honest_tokens
     }
 
     pub fn without(self, check: Check) -> Self {

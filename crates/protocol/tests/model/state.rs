@@ -48,6 +48,9 @@ pub struct Past {
     pub shared_after_tampering: bool,
     pub imported: Option<AccountOf>,
     pub spoke_after_end: bool,
+    /// It took a failure of its peer, and sent something after that.
+    pub heard_failure: bool,
+    pub spoke_after_failure: bool,
     /// It took a payload that is not its peer's next one.
     pub misled: bool,
     /// It took a payload whose writer had not seen all that this device wrote before.
@@ -181,8 +184,14 @@ impl Party {
         self.end.is_some() && !scenario.lacks(Check::End)
     }
 
-    /// How many payloads of the session it has seen: what it writes, and reads, against.
-    pub fn seen(&self) -> u8 {
-        self.sent + self.received
+    /// How many payloads of the session it has seen: what it writes, and reads, against, if the
+    /// server tells it. What an attacker who is the server tells it always fits what it is given,
+    /// or it cannot be opened: then it is one with all that cannot.
+    pub fn seen(&self, scenario: &Scenario) -> u8 {
+        if scenario.has_tokens() {
+            self.sent + self.received
+        } else {
+            0
+        }
     }
 }

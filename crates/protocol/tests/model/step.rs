@@ -110,12 +110,13 @@ impl Step<'_> {
         );
         let me = Agent::Party(place);
         let honest = self.scenario.honest[usize::from(place)];
+        let seen = self.world.parties[usize::from(place)].seen(self.scenario);
         let party = self.party(place);
         let channel = *party.channel.get_or_insert(payload.channel);
         let next = (channel, channel.peer_of(me), party.received);
         party.past.misled |=
             opens == Opens::Next && (payload.channel, payload.by, payload.count) != next;
-        party.past.out_of_step |= opens == Opens::Next && payload.against != party.seen();
+        party.past.out_of_step |= opens == Opens::Next && payload.against != seen;
         party.received += 1;
         match payload.plain {
             Plain::Initiate => {
@@ -138,6 +139,7 @@ impl Step<'_> {
                     }
                     (Opens::PastOne, _) => Hears::Overwritten,
                 };
+                self.party(place).past.heard_failure |= said == Said::Failure;
                 if let Said::Protocol(_, id) = said {
                     self.party(place).claimed.get_or_insert(id);
                 }
@@ -268,6 +270,7 @@ impl Step<'_> {
 
     fn say(&mut self, place: u8, said: Said) {
         let party = self.party(place);
+        party.past.spoke_after_failure |= party.past.heard_failure;
         match said {
             Said::Secrets(_) => {
                 party.past.shared = party.claimed;
@@ -286,12 +289,13 @@ impl Step<'_> {
     }
 
     fn seal(&mut self, place: u8, plain: Plain) {
+        let scenario = self.scenario;
         let party = self.party(place);
         let sealed = Sealed {
             channel: party.channel.expect("it has a channel"),
             by: Agent::Party(place),
             count: party.sent,
-            against: party.seen(),
+            against: party.seen(scenario),
             plain,
         };
         party.sent += 1;

@@ -88,7 +88,7 @@ pub struct Sealed {
     /// How many this device sealed before.
     pub count: u8,
     /// How many payloads its writer had seen in the session, its own included: in MSC4388 the
-    /// sequence token says it.
+    /// sequence token says it, if the server does not lie.
     pub against: u8,
     pub plain: Plain,
 }
