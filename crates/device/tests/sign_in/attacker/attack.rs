@@ -85,8 +85,11 @@ pub(crate) enum PayloadChange {
     Truncated,
     /// One bit, in the middle.
     Flipped,
-    /// One bit, in the last character: `LoginInitiate` has the key there.
+    /// One bit, in the last character: `LoginInitiate` of MSC4108 has the key there.
     FlippedAtEnd,
+    /// One bit, in the first characters: in MSC4388 the key of `LoginInitiate` and the nonce of
+    /// `LoginOk` are there.
+    FlippedAtStart,
     /// The same message of another sign-in.
     OtherSession,
 }
@@ -121,6 +124,10 @@ pub(crate) enum OnAnswer {
     Payload(PayloadChange),
     TagFlipped,
     TagNew,
+    /// What the payload was written against, as our server states it.
+    PreviousTokenNew,
+    /// The same in all answers that follow, to a device that depends on it: this answer is lost.
+    LostAndPreviousTokensNew,
     /// Where the session is.
     IdFlipped,
     OtherSessionsId,
@@ -210,6 +217,12 @@ impl Attack {
                 | OnAnswer::ExpiresNonsense,
             ) => step.has_tag(),
             Answer(OnAnswer::WeakTag) => step.has_tag() && revision == Revision::Msc4108,
+            Answer(OnAnswer::PreviousTokenNew) => {
+                matches!(step, SessionStep::Read(_)) && revision == Revision::Msc4388
+            }
+            Answer(OnAnswer::LostAndPreviousTokensNew) => {
+                matches!(step, SessionStep::Write(_)) && revision == Revision::Msc4388
+            }
             _ => true,
         }
     }
@@ -315,6 +328,11 @@ pub(crate) const ATTACKS: &[Attack] = &[
         Ends(THIRD),
     ),
     once(
+        "a bit at the start of the payload on its way to the server is flipped",
+        Request(OnRequest::Payload(PayloadChange::FlippedAtStart)),
+        Ends(THIRD),
+    ),
+    once(
         "the payload on its way to the server is that of another sign-in",
         Request(OnRequest::Payload(PayloadChange::OtherSession)),
         Ends(THIRD),
@@ -342,6 +360,11 @@ pub(crate) const ATTACKS: &[Attack] = &[
     once(
         "a bit at the end of the payload that is read is flipped",
         Answer(OnAnswer::Payload(PayloadChange::FlippedAtEnd)),
+        Ends(THIRD),
+    ),
+    once(
+        "a bit at the start of the payload that is read is flipped",
+        Answer(OnAnswer::Payload(PayloadChange::FlippedAtStart)),
         Ends(THIRD),
     ),
     once(
@@ -377,6 +400,16 @@ pub(crate) const ATTACKS: &[Attack] = &[
     once(
         "the ETag or token in the answer is another one",
         Answer(OnAnswer::TagNew),
+        GoodOrEnds(EITHER),
+    ),
+    once(
+        "in MSC4388, the token that the payload was written against is another one, says the answer",
+        Answer(OnAnswer::PreviousTokenNew),
+        Good,
+    ),
+    once(
+        "in MSC4388, the answer is lost, and all that follow say so",
+        Answer(OnAnswer::LostAndPreviousTokensNew),
         GoodOrEnds(EITHER),
     ),
     once(

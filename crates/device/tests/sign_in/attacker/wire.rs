@@ -77,6 +77,8 @@ pub(crate) struct Case {
     brought: Vec<AnswerText>,
     last: [Option<AnswerText>; 2],
     held_back: [Option<AnswerText>; 2],
+    /// To whom every answer from now on states another token than the payload was written against.
+    lied_to: Option<SessionSide>,
 }
 
 impl AttackedWire {
@@ -188,6 +190,7 @@ impl AttackedWire {
             !matches!(step, SessionStep::Read(_)) || self.is_news(&upstream, &answer)
         });
         let clean = self.dated(self.noted(side, step, &upstream, answer));
+        let clean = self.with_lies(side, clean);
         let held_back = self.case.lock().unwrap().held_back[side as usize].take();
         let reply = match step.and_then(|step| self.strike(step, side, false)) {
             Some(Act::Answer(what)) => self.change_answer(what, side, clean.clone()).await,
@@ -390,6 +393,13 @@ impl AttackedWire {
         answer
     }
 
+    fn with_lies(&self, side: SessionSide, mut answer: AnswerText) -> AnswerText {
+        if self.case.lock().unwrap().lied_to == Some(side) {
+            answer.body = with_another_previous_token(&answer.body);
+        }
+        answer
+    }
+
     /// The body that says where a session is (MSC4108).
     fn created(&self, path: &str) -> Vec<u8> {
         let url = self.url.join(path).unwrap();
@@ -445,6 +455,7 @@ impl AttackedWire {
             PayloadChange::Truncated => payload[..payload.len() / 8 * 4].to_owned(),
             PayloadChange::Flipped => flipped(payload, payload.len() / 2),
             PayloadChange::FlippedAtEnd => flipped(payload, payload.len() - 2),
+            PayloadChange::FlippedAtStart => flipped(payload, 3),
             PayloadChange::OtherSession => case.others[message - 1].clone(),
         }
     }
@@ -517,6 +528,11 @@ impl AttackedWire {
             }
             OnAnswer::TagFlipped => self.change_tag(&mut answer, |tag| flipped(tag, tag.len() / 2)),
             OnAnswer::TagNew => self.change_tag(&mut answer, |_| "\"another\"".to_owned()),
+            OnAnswer::PreviousTokenNew => answer.body = with_another_previous_token(&answer.body),
+            OnAnswer::LostAndPreviousTokensNew => {
+                self.case.lock().unwrap().lied_to = Some(side);
+                return WireReply::Close;
+            }
             OnAnswer::WeakTag => self.change_tag(&mut answer, |tag| format!("W/{tag}")),
             OnAnswer::DecoratedTag => {
                 self.change_tag(&mut answer, |tag| match tag.strip_suffix('"') {
@@ -660,6 +676,15 @@ fn edited(body: &[u8], key: &str, value: Option<Value>) -> Vec<u8> {
         fields.extend(value.map(|value| (key.to_owned(), value)));
     }
     object.to_string().into_bytes()
+}
+
+/// An answer that states what a payload was written against states something else.
+fn with_another_previous_token(body: &[u8]) -> Vec<u8> {
+    const KEY: &str = "io.github.matrix-qr.previous_sequence_token";
+    match json(body)[KEY].as_str() {
+        Some(token) => edited(body, KEY, Some(flipped(token, token.len() / 2).into())),
+        None => body.to_vec(),
+    }
 }
 
 /// With one bit flipped, at this place or the next one before it where a letter or a digit becomes
