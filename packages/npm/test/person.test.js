@@ -44,6 +44,20 @@ test("digits are asked for until they are two", async () => {
   assert.equal(await digits, "07");
 });
 
+test("a code is pasted, and asked for again if it is none", async () => {
+  const { person, input, shows } = terminal();
+  const first = person.scanCode(null, never);
+  assert.equal(await shows("Enter: "), "Paste the other device's code as text, then press Enter: ");
+  input.write("\n");
+  await shows("Enter: ");
+  input.write(" TUF \n");
+  assert.equal(await first, "TUF");
+  const second = person.scanCode("the QR code\u202e is incomplete", never);
+  assert.match(await shows("Enter: "), /^This is not the code: the QR code\ufffd is incomplete.\nPaste/);
+  input.write("TUFU\n");
+  assert.equal(await second, "TUFU");
+});
+
 test("questions, one after the other", async () => {
   const { person, input, shows } = terminal();
   const page = { link: "https://account.example.org/link?code=X", host: "account.example.org" };

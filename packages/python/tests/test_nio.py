@@ -117,8 +117,8 @@ async def test_the_homeserver_is_the_clients_unless_another_is_given(
     assert helper.asked["device_name"] == "bot"
     # What the homeserver's API is at, without the slash with which nio begins its paths.
     assert client.homeserver == helper.server.url
-    await matrix_qr.nio.sign_in(new_client(), directory / "2", scan="TUFU")
-    assert (helper.asked["homeserver"], helper.asked["scan"]) == (None, "TUFU")
+    await matrix_qr.nio.sign_in(new_client(), directory / "2", scan=True)
+    assert (helper.asked["homeserver"], helper.asked["scan"]) == (None, True)
     await matrix_qr.nio.sign_in(new_client(), directory / "3", homeserver="other.org")
     assert helper.asked["homeserver"] == "other.org"
 

@@ -117,7 +117,7 @@ fn the_document_shows_the_script_and_names_every_method() {
         .values()
         .filter_map(|of| of["properties"]["method"]["const"].as_str())
         .collect();
-    assert_eq!(methods.len(), 19, "{methods:?}");
+    assert_eq!(methods.len(), 20, "{methods:?}");
     for method in &methods {
         let named = DOCUMENT.contains(&format!("`{method}`"))
             || DOCUMENT.contains(&format!("### {method}\n"));
@@ -177,6 +177,12 @@ fn the_schema_refuses_what_is_not_in_it() {
             "from_helper",
             json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": 3, "message": "m" } }),
         ),
+        (
+            "to_helper",
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "link",
+                    "params": { "directory": "d", "scan": "TUFU" } }),
+        ),
+        ("result_of_scan_code", json!("TUFU")),
         ("result_of_enter_check_code", json!({ "digits": "7" })),
         ("result_of_keep", json!({})),
         (

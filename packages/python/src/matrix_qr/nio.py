@@ -54,7 +54,7 @@ async def sign_in(
     person: Person | None = None,
     homeserver: str | None = None,
     user: str | None = None,
-    scan: str | None = None,
+    scan: bool = False,
     rendezvous: str | None = None,
     revision: Literal["msc4108", "msc4388", "newest"] | None = None,
     dialect: Literal["as-deployed", "as-written"] | None = None,
