@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline";
 
 import { MatrixQrError } from "./errors.js";
+import { told } from "./progress.js";
 import { harmless } from "./text.js";
 
 /**
@@ -106,9 +107,7 @@ export function terminalPerson({ input = process.stdin, output = process.stdout 
       return yes(`Sign in as ${harmless(userId)}?`, signal);
     },
     progress(event) {
-      if (event["event"] !== "user_code") return;
-      if (event["warning"]) say(`Warning: ${harmless(String(event["warning"]))}`);
-      say(`If the page asks for a code, enter: ${harmless(String(event["user_code"]))}`);
+      told(event).forEach(say);
     },
   };
 }
