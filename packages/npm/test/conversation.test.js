@@ -343,9 +343,17 @@ test("matrix-js-sdk's requests have the token, and those to others do not", asyn
   assert.deepEqual(seen, [`Bearer ${accessToken}`, undefined, "Bearer of an earlier time"]);
 });
 
+test("a local logout says where to remove the device", async () => {
+  const lines = script("logout");
+  const { removeIt } = await new Session(directory, { program }).logout({ local: true });
+  assert.equal(removeIt, "in your account at https://account.example.org\ufffd");
+  assert.deepEqual(lines()[1].params, { directory, local: true });
+  lines.check();
+});
+
 test("logout", async () => {
   const lines = script("logout");
-  assert.deepEqual(await new Session(directory, { program }).logout(), { userId: "@bot:example.org", deviceId: "DEVICE" });
+  assert.deepEqual(await new Session(directory, { program }).logout(), { userId: "@bot:example.org", deviceId: "DEVICE", removeIt: null });
   assert.deepEqual(lines().at(-1).params, { directory });
   lines.check();
 });

@@ -100,7 +100,8 @@ const scripts = {
     });
   },
   async logout(request) {
-    return result(request, { user_id: "@bot:example.org", device_id: "DEVICE" });
+    const remove_it = request.params.local ? "in your account at https://account.example.org\u202e" : null;
+    return result(request, { user_id: "@bot:example.org", device_id: "DEVICE", remove_it });
   },
   async errorWithEverything(request) {
     const data = { cause: "the answer was 503", advice: "Try again.", device_left: "DEVICE" };

@@ -125,7 +125,7 @@ test("new room keys go to the backup, until the account has another one", async 
 test("signing out leaves nothing", async (context) => {
   const { sandbox, device, keys } = await signedIn(context);
   assert.ok((await devices(sandbox)).includes(device.deviceId));
-  assert.deepEqual(await device.session.logout(), { userId: device.userId, deviceId: device.deviceId });
+  assert.deepEqual(await device.session.logout(), { userId: device.userId, deviceId: device.deviceId, removeIt: null });
   await keys.remove();
   assert.ok(!(await devices(sandbox)).includes(device.deviceId));
   for (const name of ["new", "keys", "keys.lock", "keys.new"]) assert.ok(!existsSync(sandbox.path(name)), name);

@@ -348,7 +348,8 @@ def counts_tokens(caller: Caller, token: JsonObject) -> None:
 
 def logs_out(caller: Caller, logout: JsonObject) -> None:
     result = {name: SIGNED_IN[name] for name in ("user_id", "device_id")}
-    caller.send(id=logout["id"], result=result)
+    place = f"in your account at {EVIL}" if logout["params"].get("local") else None
+    caller.send(id=logout["id"], result={**result, "remove_it": place})
 
 
 def main() -> None:

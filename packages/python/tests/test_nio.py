@@ -539,9 +539,9 @@ async def test_keys_of_a_session_that_is_over_can_be_removed(
     helper.session.fails = [errors.NotReady("this session has ended")]
     with pytest.raises(errors.NotReady):
         await matrix_qr.nio.logout(client, directory)
-    (directory / "session.json").unlink()  # matrix-qr logout --local
-    await matrix_qr.nio.logout(client, directory)
-    assert not directory.exists()
+    assert directory.exists() and helper.session.contacts_servers
+    await matrix_qr.nio.logout(client, directory, local=True)
+    assert not directory.exists() and not helper.session.contacts_servers
 
 
 async def test_nothing_is_left_after_a_logout(

@@ -116,6 +116,9 @@ pub(super) struct RestoreKeysParams {
 #[serde(deny_unknown_fields)]
 pub(super) struct LogoutParams {
     pub(super) directory: PathBuf,
+    /// Whether no server is contacted.
+    #[serde(default)]
+    pub(super) local: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -177,6 +177,7 @@ fn parameters_are_read_as_the_command_line_is() {
             -32602,
         ),
         ("logout", json!({ "directory": 1 }), -32602),
+        ("logout", json!({ "directory": d, "local": 1 }), -32602),
         ("login", json!({ "directory": d, "scan": false }), -32602),
         ("login", json!({ "directory": d, "scan": "TUFU" }), -32602),
         ("link", json!({ "directory": d, "scan": "TUFU" }), -32602),
@@ -204,6 +205,7 @@ fn parameters_are_read_as_the_command_line_is() {
             10,
         ),
         ("logout", json!({ "directory": d }), 10),
+        ("logout", json!({ "directory": d, "local": true }), 10),
     ];
     for (id, (method, params, expected)) in (1000..).zip(wrong) {
         let line = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
