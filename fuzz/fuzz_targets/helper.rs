@@ -41,6 +41,7 @@ mod helper {
     mod lines;
     mod message;
     mod params;
+    mod scan;
 
     use std::io::Read;
 
@@ -54,6 +55,7 @@ mod helper {
             CancelParams, InitializeParams, LinkParams, LoginParams, LogoutParams,
             RestoreKeysParams, TokenParams,
         },
+        scan::ScannedText,
     };
 
     /// What became of a line.
@@ -99,6 +101,9 @@ mod helper {
                 // An answer that cannot be read is not quoted to anybody.
                 if let CallerAnswer::Result(json) = answer {
                     let _ = json.read::<serde_json::Value>();
+                    if let Ok(scanned) = json.read::<ScannedText>() {
+                        let _ = scanned.read();
+                    }
                 }
                 return None;
             }
@@ -118,19 +123,11 @@ mod helper {
         match request.method.as_str() {
             "initialize" => check::<InitializeParams>(request),
             "login" => match request.params::<LoginParams>() {
-                Ok(params) => {
-                    let found = params.check().err();
-                    let _ = params::given(params.scan.as_deref(), params.rendezvous);
-                    found
-                }
+                Ok(params) => params.check().err(),
                 Err(error) => Some(error),
             },
             "link" => match request.params::<LinkParams>() {
-                Ok(params) => {
-                    let found = params.check().err();
-                    let _ = params::given(params.scan.as_deref(), params.rendezvous);
-                    found
-                }
+                Ok(params) => params.check().err(),
                 Err(error) => Some(error),
             },
             "token" => check::<TokenParams>(request),

@@ -7,7 +7,7 @@
 //! | `caller` | the program at the other end: what it is told and asked, and its answers |
 //! | `requests`, `params` | what the caller asks for |
 //! | `sign_in`, `account` | what is done then |
-//! | `person`, `keys` | the person, and the device's keys, for which we ask the caller |
+//! | `person`, `scan`, `keys` | the person, the other device's code, and the device's keys, for which we ask the caller |
 //! | `errors` | errors in both directions |
 
 mod account;
@@ -19,6 +19,7 @@ mod message;
 mod params;
 mod person;
 mod requests;
+mod scan;
 mod sign_in;
 
 use std::{

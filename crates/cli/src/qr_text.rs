@@ -5,8 +5,13 @@ use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use matrix_qr_protocol::qr::{MAX_QR_BYTES, QrCode, QrError};
+use matrix_qr_protocol::{
+    error::ToUserError as _,
+    qr::{MAX_QR_BYTES, QrCode, QrError},
+};
 use thiserror::Error;
+
+use crate::exit::{Exit, Failure};
 
 /// The longest text that is read, in bytes, with everything around the code.
 pub(crate) const MAX_TEXT: usize = 8 << 10;
@@ -33,6 +38,19 @@ impl NoCodeInText {
             self,
             Self::NotText | Self::Refused(QrError::NotMatrix | QrError::Truncated)
         )
+    }
+}
+
+/// The advice is for a text, which cannot be scanned again.
+impl From<NoCodeInText> for Failure {
+    fn from(error: NoCodeInText) -> Self {
+        let incomplete = "Copy the complete text that the other device shows.";
+        let (what, advice) = match error {
+            NoCodeInText::NotText => (error.to_string(), incomplete),
+            NoCodeInText::Refused(error @ QrError::Truncated) => (error.what(), incomplete),
+            NoCodeInText::Refused(error) => (error.what(), error.advice()),
+        };
+        Self::new(Exit::QrCode, what, advice)
     }
 }
 

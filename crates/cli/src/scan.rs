@@ -49,7 +49,7 @@ pub(crate) fn from_argument(argument: &str, out: Printer) -> Result<Scanned, Fai
                 format!("there is no file with this name, and it is not a valid code: {error}"),
                 "Give a picture file, or the complete text that the other device shows.",
             ),
-            NoCodeInText::Refused(error) => refused_text(error),
+            refused @ NoCodeInText::Refused(_) => refused.into(),
         }),
     }
 }
@@ -86,12 +86,8 @@ pub(crate) fn scan(contents: &[u8]) -> Result<Scanned, Failure> {
         .and_then(qr_text::decoded);
     match text.as_deref().map(in_text) {
         Some(Ok(scanned)) => Ok(scanned),
-        Some(Err(NoCodeInText::Refused(error))) => Err(refused_text(error)),
-        Some(Err(error)) if !qr_picture::is_markup(contents) => Err(Failure::new(
-            Exit::QrCode,
-            error.to_string(),
-            "Copy the complete text that the other device shows.",
-        )),
+        Some(Err(refused @ NoCodeInText::Refused(_))) => Err(refused.into()),
+        Some(Err(error)) if !qr_picture::is_markup(contents) => Err(error.into()),
         _ if QrCode::decode(contents) != Err(QrError::NotMatrix) => choose(vec![contents.to_vec()]),
         _ => in_picture(contents),
     }
@@ -123,17 +119,6 @@ fn choose(codes: Vec<Vec<u8>>) -> Result<Scanned, Failure> {
 
 fn not_ours(error: QrError) -> Failure {
     Failure::new(Exit::QrCode, error.what(), error.advice())
-}
-
-/// The advice for a text, which cannot be scanned again.
-fn refused_text(error: QrError) -> Failure {
-    match error {
-        QrError::Truncated => {
-            let advice = "Copy the complete text that the other device shows.";
-            Failure::new(Exit::QrCode, "the QR code is incomplete", advice)
-        }
-        error => not_ours(error),
-    }
 }
 
 fn from_file(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -32,7 +32,8 @@ export { harmless } from "./text.js";
  *   matrix-sdk in the directory, which JavaScript cannot open.
  * @property {string} [passphrase] What that store is encrypted with.
  * @property {Person} [person] Who is asked. By default the person at this terminal.
- * @property {string} [scan] The text of the other device's code. Without it, this device shows one.
+ * @property {boolean} [scan] Whether the other device shows the code: the person is then asked for it
+ *   (`scanCode`). By default this device shows one.
  * @property {string} [rendezvous] The URL of the rendezvous server.
  * @property {"msc4108" | "msc4388" | "newest"} [revision]
  * @property {"as-deployed" | "as-written"} [dialect]
@@ -99,7 +100,7 @@ export async function signIn(options) {
 /**
  * Signs in another device, with the help of this one. First the person is asked whether that device is
  * theirs (`confirmOwnDevice`): whoever has it can read all messages of the account and act as its user.
- * Do not scan a code before that.
+ * Only after a yes is a code shown or asked for.
  *
  * @param {GrantOptions} options
  * @returns {Promise<{ userId: string, deviceId: string, bound: boolean, verified: boolean, tooLateToCancel: boolean }>}
@@ -164,6 +165,9 @@ function personAnswers(person) {
   return {
     async confirm_own_device(params, signal) {
       return { confirmed: await person.confirmOwnDevice(shaped(params, { warning: "string" }).warning, signal) };
+    },
+    async scan_code(params, signal) {
+      return { code: await person.scanCode(shaped(params, { problem: "string?" }).problem, signal) };
     },
     async show_code(params, signal) {
       await person.showCode(shaped(params, { code: "string", drawing: "string", svg: "string" }), signal);

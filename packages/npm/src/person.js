@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline";
 
 import { MatrixQrError } from "./errors.js";
+import { told } from "./progress.js";
 import { harmless } from "./text.js";
 
 /**
@@ -30,9 +31,12 @@ import { harmless } from "./text.js";
  *
  * @typedef {object} Person
  * @property {(warning: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmOwnDevice
- *   Existing device, before it shows a code or looks at one: tells the person what that can lead to (in
+ *   Existing device, before it shows a code or asks for one: tells the person what that can lead to (in
  *   `warning`, or in the program's own words), and asks whether the new device is theirs and they started
  *   the sign-in themselves. `false` ends it.
+ * @property {(problem: string | null, signal: AbortSignal) => string | Promise<string>} scanCode
+ *   With `scan`: the text of the code that the other device shows, as it was scanned or pasted. There are
+ *   two attempts: `problem` says at the second one what was wrong with the first text.
  * @property {(code: ShownCode, signal: AbortSignal) => void | Promise<void>} showCode
  *   Shows the QR code that the other device scans.
  * @property {(digits: string, signal: AbortSignal) => void | Promise<void>} showCheckCode
@@ -78,6 +82,10 @@ export function terminalPerson({ input = process.stdin, output = process.stdout 
       say(`Before you sign in another device:\n${harmless(warning)}`);
       return yes("Is the new device yours, and did you start this yourself?", signal);
     },
+    scanCode(problem, signal) {
+      if (problem !== null) say(`This is not the code: ${harmless(problem)}.`);
+      return ask({ input, output }, "Paste the other device's code as text, then press Enter: ", /./, signal);
+    },
     showCode({ code, drawing }) {
       say("Scan this code with the other device:\n");
       say(drawing.split("\n").map(harmless).join("\n"));
@@ -99,9 +107,7 @@ export function terminalPerson({ input = process.stdin, output = process.stdout 
       return yes(`Sign in as ${harmless(userId)}?`, signal);
     },
     progress(event) {
-      if (event["event"] !== "user_code") return;
-      if (event["warning"]) say(`Warning: ${harmless(String(event["warning"]))}`);
-      say(`If the page asks for a code, enter: ${harmless(String(event["user_code"]))}`);
+      told(event).forEach(say);
     },
   };
 }

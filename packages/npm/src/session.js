@@ -2,6 +2,7 @@ import { MatrixQrError } from "./errors.js";
 import { Helper } from "./helper.js";
 import { keysAnswers } from "./keys.js";
 import { shaped } from "./shape.js";
+import { harmless } from "./text.js";
 
 /**
  * An access token, and whose it is. The token is not printed.
@@ -122,14 +123,19 @@ export class Session {
    * Ends the session on the server, and removes the files of the directory. Keys of your own that
    * are elsewhere are yours to remove.
    *
-   * @returns {Promise<{ userId: string | null, deviceId: string | null }>} Whose it was; `null` if an
-   *   interrupted sign-in left the directory.
+   * A session that has ended on the server (code 10) cannot be ended again. `local` removes the files
+   * without contacting a server.
+   *
+   * @param {{ local?: boolean }} [options]
+   * @returns {Promise<{ userId: string | null, deviceId: string | null, removeIt: string | null }>} Whose it
+   *   was; `null` if an interrupted sign-in left the directory. `removeIt`: after a local logout, where the
+   *   device can be removed from the account, where it may still be (the end of a sentence).
    */
-  async logout() {
+  async logout({ local } = {}) {
     this.#last = null;
-    const result = await this.#helped("logout", { directory: this.directory });
-    const { user_id, device_id } = shaped(result, { user_id: "string?", device_id: "string?" });
-    return { userId: user_id, deviceId: device_id };
+    const result = await this.#helped("logout", { directory: this.directory, local });
+    const { user_id, device_id, remove_it } = shaped(result, { user_id: "string?", device_id: "string?", remove_it: "string?" });
+    return { userId: user_id, deviceId: device_id, removeIt: remove_it && harmless(remove_it) };
   }
 
   /** @param {number} goodFor */

@@ -69,9 +69,9 @@ class Bot {
 
 /** The first device of the account scans the code of the bot. */
 async function grantTo(bot, sandbox) {
-  const { code: scan } = await bot.event("show");
-  const showCheckCode = (digits) => void bot.answer(digits);
-  return grant({ ...sandbox.existing, scan, person: new Meeting().person({ showCheckCode }) });
+  const { code } = await bot.event("show");
+  const answers = { scanCode: () => code, showCheckCode: (digits) => void bot.answer(digits) };
+  return grant({ ...sandbox.existing, scan: true, person: new Meeting().person(answers) });
 }
 
 /** Another device of the account, which talks to the bot. */

@@ -21,12 +21,13 @@ class OwnKeys implements Keys {
 }
 
 const person: Person = { ...terminalPerson(), openLink: async ({ link, host, warning }) => warning === null && link.includes(host) };
+const scanning: Person = { ...person, scanCode: (problem) => (problem === null ? "TUFU" : problem) };
 const signal = AbortSignal.timeout(300_000);
 
 export async function main() {
   const { session, backupConnected } = await signIn({ directory: "a", homeserver: "b", keys: new OwnKeys(), person, signal });
   const connected: boolean = backupConnected;
-  const granted = await grant({ directory: "a", keys: new OlmKeys("k"), scan: "TUFU", announce: "server-name" });
+  const granted = await grant({ directory: "a", keys: new OlmKeys("k"), person: scanning, scan: true, announce: "server-name" });
   const late: boolean = granted.tooLateToCancel;
   const token = await new Session("a").accessToken({ goodFor: 30 });
   const until: number | null = token.expiresAt;
@@ -37,6 +38,8 @@ export async function main() {
   await client.initRustCrypto({ cryptoDatabasePrefix: store.name });
   // @ts-expect-error The directory is required.
   await signIn({ homeserver: "b" });
+  // @ts-expect-error The person is asked for the code, and only after a yes.
+  await grant({ directory: "a", scan: "TUFU" });
   // @ts-expect-error There is no such revision.
   await signIn({ directory: "a", homeserver: "b", revision: "msc1" });
   // @ts-expect-error These are not all methods.

@@ -34,6 +34,7 @@ function person(changes = {}) {
   return {
     said,
     confirmOwnDevice: (warning) => said.push(warning) > 0,
+    scanCode: (problem) => (said.push(problem), "TUFU"),
     showCode: (code) => void said.push(code),
     showCheckCode: (digits) => void said.push(digits),
     enterCheckCode: () => "07",
@@ -94,10 +95,11 @@ test("a sign-in with keys of one's own", async () => {
 test("a grant with secrets of one's own", async () => {
   const lines = script("link");
   const who = person();
-  const granted = await grant({ program, directory, scan: "TUFU", person: who, keys: keys() });
+  const granted = await grant({ program, directory, scan: true, person: who, keys: keys() });
   assert.deepEqual(granted, { userId: "@bot:example.org", deviceId: "DEVICE", bound: true, verified: true, tooLateToCancel: false });
   assert.match(who.said.shift(), /Support staff never ask/);
-  assert.deepEqual(who.said, ["07", "https://account.example.org/link", "account.example.org", "account.example.org belongs neither to you nor to me."]);
+  assert.deepEqual(who.said, [null, "the QR code is incomplete", "07", "https://account.example.org/link", "account.example.org", "account.example.org belongs neither to you nor to me."]);
+  assert.deepEqual(lines().slice(3, 5).map(({ result }) => result), [{ code: "TUFU" }, { code: "TUFU" }]);
   assert.deepEqual(lines().at(-1).result, {
     cross_signing: { master_key: M, self_signing_key: S, user_signing_key: U },
     backup: { algorithm: "a", key: "k", backup_version: "1" },
@@ -107,7 +109,7 @@ test("a grant with secrets of one's own", async () => {
 
 test("a passphrase is in the request", async () => {
   const given = { ...bot, passphrase: "a passphrase", person: person() };
-  for (const [name, run] of [["fragments", () => signIn(given)], ["link", () => grant({ ...given, directory, scan: "TUFU" })]]) {
+  for (const [name, run] of [["fragments", () => signIn(given)], ["link", () => grant({ ...given, directory })]]) {
     const lines = script(name);
     await run().catch(() => {});
     assert.equal(lines()[1].params.passphrase, "a passphrase");
@@ -119,7 +121,7 @@ test("a grant needs the word that the new device is theirs", async () => {
   for (const [confirmOwnDevice, ends] of [[() => false, refused(3, /not your device/)], [undefined, notAsked]]) {
     const lines = script("link");
     const who = person({ confirmOwnDevice });
-    await assert.rejects(grant({ program, directory, scan: "TUFU", person: who }), ends);
+    await assert.rejects(grant({ program, directory, scan: true, person: who }), ends);
     assert.deepEqual(who.said, []);
     assert.ok(lines().length <= 3);
   }
@@ -349,9 +351,17 @@ test("matrix-js-sdk's requests have the token, and those to others do not", asyn
   assert.deepEqual(seen, [`Bearer ${accessToken}`, undefined, "Bearer of an earlier time"]);
 });
 
+test("a local logout says where to remove the device", async () => {
+  const lines = script("logout");
+  const { removeIt } = await new Session(directory, { program }).logout({ local: true });
+  assert.equal(removeIt, "in your account at https://account.example.org\ufffd");
+  assert.deepEqual(lines()[1].params, { directory, local: true });
+  lines.check();
+});
+
 test("logout", async () => {
   const lines = script("logout");
-  assert.deepEqual(await new Session(directory, { program }).logout(), { userId: "@bot:example.org", deviceId: "DEVICE" });
+  assert.deepEqual(await new Session(directory, { program }).logout(), { userId: "@bot:example.org", deviceId: "DEVICE", removeIt: null });
   assert.deepEqual(lines().at(-1).params, { directory });
   lines.check();
 });

@@ -22,6 +22,7 @@ async function ask(question) {
 }
 
 const person = {
+  scanCode: () => scan,
   showCode: ({ code }) => event({ event: "show", code }),
   showCheckCode: (digits) => event({ event: "check_code", digits }),
   enterCheckCode: () => ask({ question: "check_code" }),
@@ -33,6 +34,6 @@ const person = {
 
 const { open, run } = await import(pathToFileURL(resolve(bot)).href);
 const program = process.env.MATRIX_QR_PROGRAM;
-const opened = await open({ directory, user, scan, person, program, allowLoopbackHttp: true });
+const opened = await open({ directory, user, scan: scan !== undefined, person, program, allowLoopbackHttp: true });
 if (out) await opened.session.logout().then(() => opened.keys.remove());
 else await run(opened);

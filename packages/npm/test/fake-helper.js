@@ -77,6 +77,10 @@ const scripts = {
   async link(request) {
     const own = await ask("confirm_own_device", { warning: WARNING });
     if (!own.result?.confirmed) return failure(request, { code: 3, message: "not your device" });
+    if (request.params.scan) {
+      await ask("scan_code", { problem: null });
+      await ask("scan_code", { problem: "the QR code is incomplete" });
+    }
     await ask("show_check_code", { digits: "07" });
     const opened = await ask("open_link", { link: "https://account.example.org/link", host: "account.example.org", warning: "account.example.org belongs neither to you nor to me." });
     if (!opened.result.opened) return failure(request, { code: 3, message: "refused" });
@@ -96,7 +100,8 @@ const scripts = {
     });
   },
   async logout(request) {
-    return result(request, { user_id: "@bot:example.org", device_id: "DEVICE" });
+    const remove_it = request.params.local ? "in your account at https://account.example.org\u202e" : null;
+    return result(request, { user_id: "@bot:example.org", device_id: "DEVICE", remove_it });
   },
   async errorWithEverything(request) {
     const data = { cause: "the answer was 503", advice: "Try again.", device_left: "DEVICE" };

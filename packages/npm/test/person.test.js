@@ -44,6 +44,20 @@ test("digits are asked for until they are two", async () => {
   assert.equal(await digits, "07");
 });
 
+test("a code is pasted, and asked for again if it is none", async () => {
+  const { person, input, shows } = terminal();
+  const first = person.scanCode(null, never);
+  assert.equal(await shows("Enter: "), "Paste the other device's code as text, then press Enter: ");
+  input.write("\n");
+  await shows("Enter: ");
+  input.write(" TUF \n");
+  assert.equal(await first, "TUF");
+  const second = person.scanCode("the QR code\u202e is incomplete", never);
+  assert.match(await shows("Enter: "), /^This is not the code: the QR code\ufffd is incomplete.\nPaste/);
+  input.write("TUFU\n");
+  assert.equal(await second, "TUFU");
+});
+
 test("questions, one after the other", async () => {
   const { person, input, shows } = terminal();
   const page = { link: "https://account.example.org/link?code=X", host: "account.example.org" };
@@ -83,9 +97,31 @@ test("the end of input is no answer", async () => {
   await assert.rejects(person.enterCheckCode(never), { code: 3, cause: "end of input" });
 });
 
-test("the user code is shown", async () => {
+test("what happens is shown, in one line each", async () => {
+  const left = { event: "left_behind", what: "the device DEVICE of your account" };
+  for (const [event, line] of [
+    [{ event: "cleared", device_id: null }, "An earlier sign-in was interrupted here. Its device and its files were removed."],
+    [{ event: "connected" }, "The other device has connected."],
+    [{ event: "confirmed" }, "The connection is secure."],
+    [{ event: "device_found" }, "The homeserver lists the new device."],
+    [{ event: "keys_uploaded" }, "This device is verified."],
+    [{ event: "verified" }, "The new device is verified."],
+    [{ event: "too_late" }, "The keys were sent already: checking on the new device."],
+    [{ event: "backup", connected: false, why: "there is none" }, "Warning: the key backup is not used: there is none."],
+    [{ event: "trouble", what: "it takes long", side: null }, "Warning: it takes long."],
+    [{ event: "warning", what: "it is old" }, "Warning: it is old."],
+    [left, "Warning: this is left behind: the device DEVICE of your account. Please remove it yourself."],
+    [{ ...left, advice: "Remove it." }, "Warning: this is left behind: the device DEVICE of your account. Remove it."],
+  ]) {
+    const { person, shows } = terminal();
+    person.progress(event);
+    assert.equal(await shows("\n"), `${line}\n`);
+  }
+});
+
+test("the user code is shown, and what is only for programs is not", async () => {
   const { person, shows, screen } = terminal();
-  person.progress({ event: "connected" });
+  for (const event of ["checking", "constructor", "backup"]) person.progress({ event, connected: true });
   assert.equal(screen(), "");
   person.progress({ event: "user_code", user_code: "JTNGTN", link: "https://account.example.org" });
   assert.equal(await shows("JTNGTN\n"), "If the page asks for a code, enter: JTNGTN\n");
@@ -102,6 +138,9 @@ test("nothing that others wrote steers the terminal", async () => {
     [(person) => person.showCheckCode(evil, never), `Type these digits on the other device: ${shownOfIt}`],
     [(person) => person.openLink({ link: evil, host: evil, warning: evil }, never), shownOfIt, `    ${shownOfIt}`, `Warning: ${shownOfIt}`, `Did you open the page of ${shownOfIt}? [y/n] `],
     [(person) => person.confirmUser(evil, never), `Sign in as ${shownOfIt}? [y/n] `],
+    [(person) => person.progress({ event: "trouble", what: evil }), `Warning: ${shownOfIt}.`],
+    [(person) => person.progress({ event: "backup", connected: false, why: evil }), `Warning: the key backup is not used: ${shownOfIt}.`],
+    [(person) => person.progress({ event: "left_behind", what: evil, advice: evil }), `Warning: this is left behind: ${shownOfIt}. ${shownOfIt}`],
     [(person) => person.progress({ event: "user_code", user_code: evil }), `If the page asks for a code, enter: ${shownOfIt}`],
   ]) {
     const { person, shows } = terminal();

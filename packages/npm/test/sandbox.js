@@ -79,6 +79,7 @@ export class Meeting {
   person(changes = {}) {
     return {
       confirmOwnDevice: () => true,
+      scanCode: () => this.code,
       showCode: ({ code }) => this.#code.resolve(code),
       showCheckCode: (digits) => this.#digits.resolve(digits),
       enterCheckCode: () => this.digits,
@@ -103,11 +104,11 @@ export async function signInBetween(signIn, existing, { shownBy = "new", person 
   const help = (how) => grant({ ...existing, ...how, person: meeting.person() });
   if (shownBy === "new") {
     const device = signIn(options);
-    return Promise.all([device, shown(meeting, device).then((scan) => help({ scan }))]);
+    return Promise.all([device, shown(meeting, device).then(() => help({ scan: true }))]);
   }
   const granted = help({});
   // The code says which homeserver it is.
-  return Promise.all([shown(meeting, granted).then((scan) => signIn({ ...options, scan, homeserver: undefined })), granted]);
+  return Promise.all([shown(meeting, granted).then(() => signIn({ ...options, scan: true, homeserver: undefined })), granted]);
 }
 
 /** The code, unless the sign-in of the device that should show it fails before. */

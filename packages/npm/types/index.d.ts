@@ -31,9 +31,10 @@ export type MeetingOptions = {
      */
     person?: Person;
     /**
-     * The text of the other device's code. Without it, this device shows one.
+     * Whether the other device shows the code: the person is then asked for it
+     * (`scanCode`). By default this device shows one.
      */
-    scan?: string;
+    scan?: boolean;
     /**
      * The URL of the rendezvous server.
      */
@@ -107,7 +108,8 @@ export type SignedIn = {
  *   matrix-sdk in the directory, which JavaScript cannot open.
  * @property {string} [passphrase] What that store is encrypted with.
  * @property {Person} [person] Who is asked. By default the person at this terminal.
- * @property {string} [scan] The text of the other device's code. Without it, this device shows one.
+ * @property {boolean} [scan] Whether the other device shows the code: the person is then asked for it
+ *   (`scanCode`). By default this device shows one.
  * @property {string} [rendezvous] The URL of the rendezvous server.
  * @property {"msc4108" | "msc4388" | "newest"} [revision]
  * @property {"as-deployed" | "as-written"} [dialect]
@@ -146,7 +148,7 @@ export declare function signIn(options: SignInOptions): Promise<SignedIn>;
 /**
  * Signs in another device, with the help of this one. First the person is asked whether that device is
  * theirs (`confirmOwnDevice`): whoever has it can read all messages of the account and act as its user.
- * Do not scan a code before that.
+ * Only after a yes is a code shown or asked for.
  *
  * @param {GrantOptions} options
  * @returns {Promise<{ userId: string, deviceId: string, bound: boolean, verified: boolean, tooLateToCancel: boolean }>}

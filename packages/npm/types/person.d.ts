@@ -30,11 +30,16 @@ export type ConsentLink = {
 };
 export type Person = {
     /**
-     *   Existing device, before it shows a code or looks at one: tells the person what that can lead to (in
+     *   Existing device, before it shows a code or asks for one: tells the person what that can lead to (in
      *   `warning`, or in the program's own words), and asks whether the new device is theirs and they started
      *   the sign-in themselves. `false` ends it.
      */
     confirmOwnDevice: (warning: string, signal: AbortSignal) => boolean | Promise<boolean>;
+    /**
+     *   With `scan`: the text of the code that the other device shows, as it was scanned or pasted. There are
+     *   two attempts: `problem` says at the second one what was wrong with the first text.
+     */
+    scanCode: (problem: string | null, signal: AbortSignal) => string | Promise<string>;
     /**
      *   Shows the QR code that the other device scans.
      */
@@ -94,9 +99,12 @@ export type Keyboard = NodeJS.ReadableStream & {
  *
  * @typedef {object} Person
  * @property {(warning: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmOwnDevice
- *   Existing device, before it shows a code or looks at one: tells the person what that can lead to (in
+ *   Existing device, before it shows a code or asks for one: tells the person what that can lead to (in
  *   `warning`, or in the program's own words), and asks whether the new device is theirs and they started
  *   the sign-in themselves. `false` ends it.
+ * @property {(problem: string | null, signal: AbortSignal) => string | Promise<string>} scanCode
+ *   With `scan`: the text of the code that the other device shows, as it was scanned or pasted. There are
+ *   two attempts: `problem` says at the second one what was wrong with the first text.
  * @property {(code: ShownCode, signal: AbortSignal) => void | Promise<void>} showCode
  *   Shows the QR code that the other device scans.
  * @property {(digits: string, signal: AbortSignal) => void | Promise<void>} showCheckCode

@@ -85,11 +85,19 @@ export declare class Session {
      * Ends the session on the server, and removes the files of the directory. Keys of your own that
      * are elsewhere are yours to remove.
      *
-     * @returns {Promise<{ userId: string | null, deviceId: string | null }>} Whose it was; `null` if an
-     *   interrupted sign-in left the directory.
+     * A session that has ended on the server (code 10) cannot be ended again. `local` removes the files
+     * without contacting a server.
+     *
+     * @param {{ local?: boolean }} [options]
+     * @returns {Promise<{ userId: string | null, deviceId: string | null, removeIt: string | null }>} Whose it
+     *   was; `null` if an interrupted sign-in left the directory. `removeIt`: after a local logout, where the
+     *   device can be removed from the account, where it may still be (the end of a sentence).
      */
-    logout(): Promise<{
+    logout({ local }?: {
+        local?: boolean;
+    }): Promise<{
         userId: string | null;
         deviceId: string | null;
+        removeIt: string | null;
     }>;
 }

@@ -122,11 +122,12 @@ async def sign_in_by_its_code(sandbox: Sandbox, bot: Bot) -> matrix_qr.Granted:
     shown: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     person = CallbackPerson(
         confirm_own_device=lambda _warning: True,
+        scan_code=lambda _problem: code,
         show_check_code=shown.set_result,
         open_link=agree,
     )
     granting = asyncio.create_task(
-        matrix_qr.grant(sandbox.existing, scan=code, person=person, **sandbox.options)
+        matrix_qr.grant(sandbox.existing, scan=True, person=person, **sandbox.options)
     )
     assert (await bot.event("question"))["question"] == "check_code"
     bot.answer(await shown)
@@ -149,16 +150,23 @@ async def sign_in_by_scanning(
     async def enter_check_code() -> str:
         return await digits
 
+    async def scan_code(_problem: str | None) -> str:
+        return (await code).text
+
     existing = CallbackPerson(
         confirm_own_device=lambda _warning: True,
         show_code=code.set_result,
         enter_check_code=enter_check_code,
         open_link=agree,
     )
-    new = CallbackPerson(show_check_code=digits.set_result, confirm_user=lambda _user: True)
+    new = CallbackPerson(
+        scan_code=scan_code,
+        show_check_code=digits.set_result,
+        confirm_user=lambda _user: True,
+    )
     grant = grant or functools.partial(matrix_qr.grant, sandbox.existing)
     granting = asyncio.ensure_future(grant(person=existing, **sandbox.options))
-    signed_in = await sign_in(scan=(await code).text, person=new, **sandbox.options)
+    signed_in = await sign_in(scan=True, person=new, **sandbox.options)
     granted = await granting
     assert granted.verified
     assert granted.device_id == signed_in.device_id

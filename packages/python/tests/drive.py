@@ -26,11 +26,17 @@ class Script:
     """The person: a program at the other end of standard input and output."""
 
     def __init__(self) -> None:
+        #: The code that the other device shows.
+        self.scanned: str | None = None
         self._input: asyncio.StreamReader | None = None
 
     async def confirm_own_device(self, warning: str) -> bool:
         _event({"event": "question", "question": "own_device", "warning": warning})
         return await self._line() == "y"
+
+    async def scan_code(self, problem: str | None) -> str:
+        assert self.scanned is not None and problem is None, problem
+        return self.scanned
 
     async def show_code(self, code: Code) -> None:
         _event({"event": "show", "code": code.text})
@@ -68,9 +74,11 @@ def _event(event: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    options: dict[str, Any] = {"person": Script(), "allow_loopback_http": True}
+    person = Script()
+    options: dict[str, Any] = {"person": person, "allow_loopback_http": True}
     if arguments[0] == "--scan":
-        options["scan"] = arguments[1]
+        options["scan"] = True
+        person.scanned = arguments[1]
         arguments = arguments[2:]
     if program := os.environ.get("MATRIX_QR_PROGRAM"):
         options["program"] = program

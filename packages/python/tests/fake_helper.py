@@ -116,9 +116,15 @@ def grants(caller: Caller, link: JsonObject) -> None:
     caller.send(id=1, method="confirm_own_device", params={"warning": WARNING})
     if not caller.receive()["result"]["confirmed"]:
         return caller.error(link, 3, "you did not confirm that the new device is yours")
-    caller.send(id=2, method="enter_check_code", params={})
+    if link["params"].get("scan"):
+        for number, problem in ((2, None), (3, EVIL)):
+            caller.send(id=number, method="scan_code", params={"problem": problem})
+            caller.receive()
+        caller.send(id=4, method="show_check_code", params={"digits": "07"})
+    else:
+        caller.send(id=4, method="enter_check_code", params={})
     caller.receive()
-    caller.send(id=3, method="open_link", params=LINK)
+    caller.send(id=5, method="open_link", params=LINK)
     caller.receive()
     result = {**SIGNED_IN, "bound": True, "verified": True, "too_late_to_cancel": False}
     names = ("user_id", "device_id", "bound", "verified", "too_late_to_cancel")
@@ -349,7 +355,8 @@ def counts_tokens(caller: Caller, token: JsonObject) -> None:
 
 def logs_out(caller: Caller, logout: JsonObject) -> None:
     result = {name: SIGNED_IN[name] for name in ("user_id", "device_id")}
-    caller.send(id=logout["id"], result=result)
+    place = f"in your account at {EVIL}" if logout["params"].get("local") else None
+    caller.send(id=logout["id"], result={**result, "remove_it": place})
 
 
 def main() -> None:

@@ -146,7 +146,8 @@ class FakeSession:
         await holder.room_keys(self.room_keys)
         return session.RestoredKeys(len(self.room_keys), 0, None)
 
-    async def logout(self) -> None:
+    async def logout(self, *, local: bool = False) -> None:
+        self.contacts_servers = not local
         if self.fails:
             raise self.fails.pop(0)
         (self.directory / "session.json").unlink()

@@ -18,6 +18,8 @@ class Agreeing:
         self.digits: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         #: What `enter_check_code` answers; without it, the question stays open.
         self.other: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        #: What `scan_code` answers: the code of the other person.
+        self.seen: asyncio.Future[Code] = asyncio.get_running_loop().create_future()
         self.asked: list[str] = []
         self.is_asked = asyncio.Event()
         self.events: list[dict[str, Any]] = []
@@ -25,6 +27,9 @@ class Agreeing:
     async def confirm_own_device(self, warning: str) -> bool:
         self.asked.append(warning)
         return True
+
+    async def scan_code(self, problem: str | None) -> str:
+        return (await self.seen).text
 
     async def show_code(self, code: Code) -> None:
         self.code.set_result(code)

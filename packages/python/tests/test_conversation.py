@@ -69,7 +69,7 @@ async def test_a_grant(fake: str, tmp_path: Path) -> None:
     person = Agreeing()
     person.other.set_result("07")
     granted = await matrix_qr.grant(
-        tmp_path / "grants", person=person, scan="TUFU", announce="server-name", program=fake
+        tmp_path / "grants", person=person, announce="server-name", program=fake
     )
     assert granted == matrix_qr.Granted("@bot:example.org", DEVICE, True, True, False)
     results = [answer["result"] for answer in answers(tmp_path / "grants")]
@@ -77,14 +77,35 @@ async def test_a_grant(fake: str, tmp_path: Path) -> None:
     assert person.asked[0] == WARNING
 
 
+async def test_a_grant_by_scanning(fake: str, tmp_path: Path) -> None:
+    problems: list[str | None] = []
+
+    def scan_code(problem: str | None) -> str:
+        problems.append(problem)
+        return "TUFU"
+
+    person = CallbackPerson(
+        confirm_own_device=lambda _warning: True,
+        scan_code=scan_code,
+        show_check_code=lambda _digits: None,
+        open_link=lambda _link: True,
+    )
+    await matrix_qr.grant(tmp_path / "grants", person=person, scan=True, program=fake)
+    assert said(tmp_path / "grants")[2]["message"]["params"]["scan"] is True
+    results = [answer["result"] for answer in answers(tmp_path / "grants")]
+    code = {"code": "TUFU"}
+    assert results == [{"confirmed": True}, code, code, None, {"opened": True}]
+    assert problems == [None, EVIL]
+
+
 @pytest.mark.parametrize("person", [CallbackPerson(confirm_own_device=lambda _: False), nobody()])
 async def test_a_grant_needs_the_word_that_the_new_device_is_theirs(
     fake: str, tmp_path: Path, person: matrix_qr.Person
 ) -> None:
     with pytest.raises(MatrixQrError):
-        await matrix_qr.grant(tmp_path / "grants", person=person, scan="TUFU", program=fake)
+        await matrix_qr.grant(tmp_path / "grants", person=person, scan=True, program=fake)
     asked = [line["message"].get("method") for line in said(tmp_path / "grants")]
-    assert "enter_check_code" not in asked
+    assert "scan_code" not in asked and "show_check_code" not in asked
 
 
 async def test_a_passphrase_is_in_the_request(fake: str, tmp_path: Path) -> None:
@@ -92,9 +113,7 @@ async def test_a_passphrase_is_in_the_request(fake: str, tmp_path: Path) -> None
     person = Agreeing()
     person.other.set_result("07")
     grants = tmp_path / "grants"
-    await matrix_qr.grant(
-        grants, person=person, scan="TUFU", passphrase="a passphrase", program=fake
-    )
+    await matrix_qr.grant(grants, person=person, passphrase="a passphrase", program=fake)
     for directory in (tmp_path / "works", grants):
         assert said(directory)[2]["message"]["params"]["passphrase"] == "a passphrase"
 

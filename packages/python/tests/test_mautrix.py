@@ -154,8 +154,8 @@ async def test_the_homeserver_is_the_clients_unless_another_is_given(
     assert helper.asked["homeserver"] == "example.org"
     assert helper.asked["device_name"] == "bot"
     assert str(client.api.base_url) == helper.server.url + "/"
-    await matrix_qr.mautrix.sign_in(new_client(), directory / "2", scan="TUFU")
-    assert (helper.asked["homeserver"], helper.asked["scan"]) == (None, "TUFU")
+    await matrix_qr.mautrix.sign_in(new_client(), directory / "2", scan=True)
+    assert (helper.asked["homeserver"], helper.asked["scan"]) == (None, True)
     await matrix_qr.mautrix.sign_in(new_client(), directory / "3", homeserver="other.org")
     assert helper.asked["homeserver"] == "other.org"
 
@@ -719,9 +719,9 @@ async def test_keys_of_a_session_that_is_over_can_be_removed(
     helper.session.fails = [errors.NotReady("this session has ended")]
     with pytest.raises(errors.NotReady):
         await matrix_qr.mautrix.logout(client, directory)
-    (directory / "session.json").unlink()  # matrix-qr logout --local
-    await matrix_qr.mautrix.logout(client, directory)
-    assert not directory.exists()
+    assert directory.exists() and helper.session.contacts_servers
+    await matrix_qr.mautrix.logout(client, directory, local=True)
+    assert not directory.exists() and not helper.session.contacts_servers
 
 
 async def test_nothing_is_left_after_a_logout(

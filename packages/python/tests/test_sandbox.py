@@ -30,16 +30,10 @@ async def new_shows(
     """A sign-in in which the new device shows the code."""
     new.other = existing.digits
 
-    async def grant() -> matrix_qr.Granted:
-        scan = (await new.code).text
-        return await matrix_qr.grant(
-            sandbox.existing, person=existing, scan=scan, **sandbox.options
-        )
-
+    existing.seen = new.code
+    grant = matrix_qr.grant(sandbox.existing, person=existing, scan=True, **sandbox.options)
     options = {"homeserver": sandbox.homeserver, "device_name": "the bot", **options}
-    return await both(
-        matrix_qr.sign_in(directory, person=new, **options, **sandbox.options), grant()
-    )
+    return await both(matrix_qr.sign_in(directory, person=new, **options, **sandbox.options), grant)
 
 
 async def existing_shows(
@@ -48,18 +42,16 @@ async def existing_shows(
     """A sign-in in which the existing device shows the code."""
     existing.other = new.digits
 
-    async def sign_in() -> matrix_qr.SignedIn:
-        scan = (await existing.code).text
-        return await matrix_qr.sign_in(
-            directory,
-            person=new,
-            scan=scan,
-            **{"user": sandbox.user_id, "device_name": "the bot", **options},
-            **sandbox.options,
-        )
-
+    new.seen = existing.code
+    sign_in = matrix_qr.sign_in(
+        directory,
+        person=new,
+        scan=True,
+        **{"user": sandbox.user_id, "device_name": "the bot", **options},
+        **sandbox.options,
+    )
     return await both(
-        sign_in(), matrix_qr.grant(sandbox.existing, person=existing, **sandbox.options)
+        sign_in, matrix_qr.grant(sandbox.existing, person=existing, **sandbox.options)
     )
 
 
@@ -188,10 +180,10 @@ async def test_a_program_that_is_killed_leaves_nothing(sandbox: Sandbox, tmp_pat
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
     )
     assert process.stdin is not None and process.stdout is not None
-    scan = (await process.stdout.readline()).decode().strip()
     existing = Consenting()
+    existing.seen.set_result(matrix_qr.Code((await process.stdout.readline()).decode(), "", ""))
     granting = asyncio.create_task(
-        matrix_qr.grant(sandbox.existing, person=existing, scan=scan, **sandbox.options)
+        matrix_qr.grant(sandbox.existing, person=existing, scan=True, **sandbox.options)
     )
     process.stdin.write(f"{await existing.digits}\n".encode())
     assert await process.stdout.readline() == b"asked\n"

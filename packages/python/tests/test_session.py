@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import said
+from fake_helper import HARMLESS
 
 from matrix_qr import Session
 
@@ -78,5 +79,12 @@ async def test_a_directory_is_where_it_was(
     monkeypatch.chdir(tmp_path)
     session = Session("logs_out", program=fake)
     monkeypatch.chdir(os.sep)
-    await session.logout()
-    assert said(tmp_path / "logs_out")[2]["message"]["method"] == "logout"
+    assert await session.logout() is None
+    logout = said(tmp_path / "logs_out")[2]["message"]
+    assert (logout["method"], logout["params"]) == ("logout", {"directory": str(session.directory)})
+
+
+async def test_a_local_logout_says_where_to_remove_the_device(fake: str, tmp_path: Path) -> None:
+    session = Session(tmp_path / "logs_out", program=fake)
+    assert await session.logout(local=True) == f"in your account at {HARMLESS}"
+    assert said(tmp_path / "logs_out")[2]["message"]["params"]["local"] is True

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import said
+from fake_helper import HARMLESS
 from terminal import SOURCE, Terminal, started
 
 SIGN_IN = """
@@ -19,6 +20,7 @@ asyncio.run(matrix_qr.sign_in(sys.argv[1], user="@bot:example.org", program=sys.
 print("then:", input())
 """
 GRANT = SIGN_IN.replace("sign_in", "grant").replace('user="@bot:example.org", ', "")
+SCAN = GRANT.replace("program=", "scan=True, program=")
 
 
 def answers(directory: Path) -> list[Any]:
@@ -97,6 +99,26 @@ async def test_an_existing_device(fake: str, tmp_path: Path) -> None:
         terminal.type("YES\n")
         await then(terminal)
     assert answers(directory) == [{"confirmed": True}, {"digits": "07"}, {"opened": True}]
+
+
+async def test_a_code_is_pasted_after_a_yes(fake: str, tmp_path: Path) -> None:
+    directory = tmp_path / "grants"
+    with started(SCAN, str(directory), fake, path=tmp_path) as terminal:
+        terminal.type("TUFU\n")
+        await terminal.until(r"did you start this yourself\? \[y/N\] ")
+        assert "Paste" not in terminal.screen
+        terminal.type("y\n")
+        await terminal.until("Paste the other device's code as text, then press Enter: ")
+        terminal.type("TUF\n")
+        await terminal.until(f"This is not the code: {re.escape(HARMLESS)}.\r\n")
+        await terminal.until("Paste the other device's code as text, then press Enter: ")
+        terminal.type(" TUFU \n")
+        await terminal.until("│   0  7   │")
+        await terminal.until(r"Will you open it\? \[y/N\] ")
+        terminal.type("y\n")
+        await then(terminal)
+    codes = [{"code": "TUF"}, {"code": "TUFU"}]
+    assert answers(directory) == [{"confirmed": True}, *codes, None, {"opened": True}]
 
 
 async def test_a_question_that_is_not_needed_any_more(fake: str, tmp_path: Path) -> None:

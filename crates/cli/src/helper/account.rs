@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use matrix_qr_device::{Device, SignOut, access_token, http::Policy, keys::BackupProblem};
+use matrix_qr_device::{
+    Device, SignOut, Subject, access_token, http::Policy, keys::BackupProblem, sign_out_here,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -67,10 +69,19 @@ fn restored_keys(keys: usize, undecryptable: usize, outdated: Option<&BackupProb
 }
 
 pub(super) async fn logout(params: LogoutParams, policy: Policy) -> Result<Value, RpcError> {
+    if params.local {
+        let subject = sign_out_here(&params.directory).map_err(Failure::not_ready)?;
+        return Ok(logged_out(&subject, Some(&subject.place)));
+    }
     let sign_out = SignOut::prepare(&params.directory, policy)
         .await
         .map_err(Failure::not_ready)?;
     let subject = sign_out.subject();
     sign_out.everywhere().await.map_err(Failure::of_server)?;
-    Ok(json!({ "user_id": subject.user_id, "device_id": subject.device_id }))
+    Ok(logged_out(&subject, None))
+}
+
+fn logged_out(subject: &Subject, remove_it: Option<&str>) -> Value {
+    let (user_id, device_id) = (&subject.user_id, &subject.device_id);
+    json!({ "user_id": user_id, "device_id": device_id, "remove_it": remove_it })
 }

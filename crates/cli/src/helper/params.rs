@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use matrix_qr_device::{
-    DeviceName, OwnedUserId, RendezvousAt, Start,
+    DeviceName, OwnedUserId,
     secret::{Passphrase, Secret},
 };
 use matrix_qr_protocol::homeserver::HomeserverAddress;
@@ -13,8 +13,6 @@ use url::Url;
 use super::{errors::RpcError, message::present};
 use crate::{
     args::{AnnounceChoice, DialectChoice, RevisionChoice, endpoint},
-    exit::{Exit, Failure},
-    qr_text::{self, MAX_TEXT},
     typed,
 };
 
@@ -60,8 +58,9 @@ pub(super) struct LoginParams {
     pub(super) user: Option<OwnedUserId>,
     #[serde(default, deserialize_with = "rendezvous")]
     pub(super) rendezvous: Option<Url>,
-    #[serde(default, deserialize_with = "present")]
-    pub(super) scan: Option<String>,
+    /// Whether the other device shows the code.
+    #[serde(default)]
+    pub(super) scan: bool,
     #[serde(default, deserialize_with = "present")]
     pub(super) revision: Option<RevisionChoice>,
     #[serde(default, deserialize_with = "present")]
@@ -82,8 +81,9 @@ pub(super) struct LinkParams {
     pub(super) passphrase: Option<Passphrase>,
     #[serde(default, deserialize_with = "rendezvous")]
     pub(super) rendezvous: Option<Url>,
-    #[serde(default, deserialize_with = "present")]
-    pub(super) scan: Option<String>,
+    /// Whether the other device shows the code.
+    #[serde(default)]
+    pub(super) scan: bool,
     #[serde(default, deserialize_with = "present")]
     pub(super) revision: Option<RevisionChoice>,
     #[serde(default, deserialize_with = "present")]
@@ -116,6 +116,9 @@ pub(super) struct RestoreKeysParams {
 #[serde(deny_unknown_fields)]
 pub(super) struct LogoutParams {
     pub(super) directory: PathBuf,
+    /// Whether no server is contacted.
+    #[serde(default)]
+    pub(super) local: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,33 +134,32 @@ impl LoginParams {
     pub(super) fn check(&self) -> Result<(), RpcError> {
         let wrong = |message| Err(RpcError::wrong_parameters(message));
         let Self {
-            scan,
             homeserver,
             user,
             rendezvous,
             ..
         } = self;
-        if scan.is_some() && (homeserver.is_some() || rendezvous.is_some()) {
+        if self.scan && (homeserver.is_some() || rendezvous.is_some()) {
             return wrong("scan excludes homeserver and rendezvous");
         }
         if homeserver.is_some() && rendezvous.is_some() {
             return wrong("homeserver and rendezvous exclude each other");
         }
-        if scan.is_none() && homeserver.is_none() && rendezvous.is_none() && user.is_none() {
+        if !self.scan && homeserver.is_none() && rendezvous.is_none() && user.is_none() {
             return wrong("one of scan, homeserver, user and rendezvous is needed");
         }
         no_passphrase(self.keys, self.passphrase.as_ref())?;
-        no_revision(scan.as_ref(), self.revision)
+        no_revision(self.scan, self.revision)
     }
 }
 
 impl LinkParams {
     pub(super) fn check(&self) -> Result<(), RpcError> {
         no_passphrase(self.keys, self.passphrase.as_ref())?;
-        if self.scan.is_some() && self.rendezvous.is_some() {
+        if self.scan && self.rendezvous.is_some() {
             return Err(RpcError::wrong_parameters("scan excludes rendezvous"));
         }
-        no_revision(self.scan.as_ref(), self.revision)
+        no_revision(self.scan, self.revision)
     }
 }
 
@@ -177,25 +179,11 @@ fn no_passphrase(keys: KeysHeldBy, passphrase: Option<&Passphrase>) -> Result<()
 }
 
 /// A scanned code determines the revision.
-fn no_revision(scan: Option<&String>, revision: Option<RevisionChoice>) -> Result<(), RpcError> {
-    if scan.is_some() && revision.is_some() {
+fn no_revision(scan: bool, revision: Option<RevisionChoice>) -> Result<(), RpcError> {
+    if scan && revision.is_some() {
         return Err(RpcError::wrong_parameters("scan excludes revision"));
     }
     Ok(())
-}
-
-/// How the devices meet, if `scan` or `rendezvous` says it.
-pub(super) fn given(scan: Option<&str>, rendezvous: Option<Url>) -> Result<Option<Start>, Failure> {
-    let Some(text) = scan else {
-        return Ok(rendezvous.map(|url| Start::Show(RendezvousAt::Endpoint(url))));
-    };
-    let advice = "Give the complete text that the other device shows.";
-    if text.len() > MAX_TEXT {
-        return Err(Failure::new(Exit::QrCode, "the code is too long", advice));
-    }
-    let (code, _) = qr_text::find(text)
-        .map_err(|error| Failure::new(Exit::QrCode, error.to_string(), advice))?;
-    Ok(Some(Start::Scan(code)))
 }
 
 fn homeserver<'de, D: Deserializer<'de>>(from: D) -> Result<Option<HomeserverAddress>, D::Error> {

@@ -10,7 +10,7 @@ use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
     error::Error,
-    qr::{ShownCode, picture::svg},
+    qr::{QrCode, ShownCode, picture::svg},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use super::{
     caller::{OpenRequest, RemoteCaller},
     errors::{NoAnswer, RpcError},
+    scan::ScannedText,
 };
-use crate::{cancel::Cancel, progress};
+use crate::{cancel::Cancel, exit::Failure, progress};
 
 /// The person at the caller. A question that is not answered as it should be cancels the sign-in.
 pub(super) struct RemotePerson {
@@ -50,6 +51,36 @@ impl RemotePerson {
             _ => self.cancel.explained(error),
         };
         RpcError::with_device_left(failure, device_left)
+    }
+
+    /// The result of `work`, unless it is cancelled first.
+    pub(super) async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => {
+                Err(self.cancel.reason().unwrap_or_else(Failure::cancelled))
+            }
+            result = work => result,
+        }
+    }
+
+    /// The other device's code. There are two attempts: a wrong text may have been in the
+    /// clipboard, and a program that only repeats itself comes to an end.
+    pub(super) async fn scan_code(&self) -> Result<QrCode, Failure> {
+        let scanned = async |problem: Option<&str>| {
+            let params = json!({ "problem": problem });
+            self.ask::<ScannedText>("scan_code", params).await.read()
+        };
+        self.unless_cancelled(async {
+            match scanned(None).await {
+                Ok(code) => Ok(code),
+                Err(problem) => scanned(Some(&problem.what)).await,
+            }
+        })
+        .await
     }
 
     fn show(&self, method: &'static str, params: Value) {

@@ -13,7 +13,7 @@ use super::{
     caller::RemoteCaller,
     errors::RpcError,
     keys::RemoteKeys,
-    params::{KeysHeldBy, LinkParams, LoginParams, given},
+    params::{KeysHeldBy, LinkParams, LoginParams},
     person::RemotePerson,
 };
 use crate::{
@@ -37,12 +37,9 @@ impl RemoteSignIn {
         let policy = self.policy;
         login::check_homeserver(params.homeserver.as_ref(), policy)?;
         check_url(params.rendezvous.as_ref(), policy)?;
-        let start = match given(params.scan.as_deref(), params.rendezvous.clone())? {
-            Some(start) => start,
-            None => at_named(&params)?,
-        };
-        let options = options(&params, policy);
         let person = RemotePerson::new(self.caller.clone(), self.cancel.clone());
+        let start = start_of_login(&params, &person).await?;
+        let options = options(&params, policy);
         let signed_in = match params.keys {
             KeysHeldBy::Store => {
                 let keys = StoreKeys::new(&params.directory, params.passphrase);
@@ -90,7 +87,7 @@ async fn grant<K: KeyHolder>(
 ) -> Result<Granted, RpcError> {
     let explained = |error| person.explained(error);
     let own = OwnDevice::ask(person).await.map_err(explained)?;
-    let start = start_of_link(&own, params, facts)?;
+    let start = start_of_link(&own, device, params, facts, person).await?;
     let options = GrantOptions {
         dialect: params.dialect.map(DialectChoice::into).unwrap_or_default(),
         showing: params
@@ -111,11 +108,39 @@ fn check_url(url: Option<&Url>, policy: Policy) -> Result<(), Failure> {
     url.map_or(Ok(()), |url| online::check_url(policy, url))
 }
 
-/// Reads the other device's code, or says where to make a session for one: only for a device of
+async fn start_of_login(params: &LoginParams, person: &RemotePerson) -> Result<Start, RpcError> {
+    match &params.rendezvous {
+        _ if params.scan => Ok(Start::Scan(person.scan_code().await?)),
+        Some(url) => Ok(Start::Show(RendezvousAt::Endpoint(url.clone()))),
+        None => at_named(params),
+    }
+}
+
+/// Asks for the other device's code, or says where to make a session for one: only for a device of
 /// this person.
-fn start_of_link(_own: &OwnDevice, params: &LinkParams, facts: &Facts) -> Result<Start, Failure> {
-    let given = given(params.scan.as_deref(), params.rendezvous.clone())?;
-    given.map_or_else(|| at_home(facts), Ok)
+async fn start_of_link<K: KeyHolder>(
+    _own: &OwnDevice,
+    device: &Device<K>,
+    params: &LinkParams,
+    facts: &Facts,
+    person: &RemotePerson,
+) -> Result<Start, Failure> {
+    if params.scan {
+        // As the command does: a device without the account's keys says so before a person gives
+        // it a code.
+        let checked = async {
+            device
+                .check_cross_signing()
+                .await
+                .map_err(Failure::not_ready)
+        };
+        person.unless_cancelled(checked).await?;
+        return Ok(Start::Scan(person.scan_code().await?));
+    }
+    match &params.rendezvous {
+        Some(url) => Ok(Start::Show(RendezvousAt::Endpoint(url.clone()))),
+        None => at_home(facts),
+    }
 }
 
 /// At the homeserver that is named, or at that of the user.

@@ -126,12 +126,12 @@ fn parameters_are_read_as_the_command_line_is() {
         ),
         (
             "login",
-            json!({ "directory": d, "homeserver": "a.example", "scan": "TUFU" }),
+            json!({ "directory": d, "homeserver": "a.example", "scan": true }),
             -32602,
         ),
         (
             "login",
-            json!({ "directory": d, "revision": "newest", "scan": "TUFU" }),
+            json!({ "directory": d, "revision": "newest", "scan": true }),
             -32602,
         ),
         (
@@ -146,7 +146,7 @@ fn parameters_are_read_as_the_command_line_is() {
         ),
         (
             "link",
-            json!({ "directory": d, "rendezvous": "https://a.example", "scan": "T" }),
+            json!({ "directory": d, "rendezvous": "https://a.example", "scan": true }),
             -32602,
         ),
         (
@@ -177,7 +177,10 @@ fn parameters_are_read_as_the_command_line_is() {
             -32602,
         ),
         ("logout", json!({ "directory": 1 }), -32602),
-        ("login", json!({ "directory": d, "scan": "no code" }), 6),
+        ("logout", json!({ "directory": d, "local": 1 }), -32602),
+        ("login", json!({ "directory": d, "scan": false }), -32602),
+        ("login", json!({ "directory": d, "scan": "TUFU" }), -32602),
+        ("link", json!({ "directory": d, "scan": "TUFU" }), -32602),
         (
             "login",
             json!({ "directory": d, "homeserver": "http://a.example" }),
@@ -202,6 +205,7 @@ fn parameters_are_read_as_the_command_line_is() {
             10,
         ),
         ("logout", json!({ "directory": d }), 10),
+        ("logout", json!({ "directory": d, "local": true }), 10),
     ];
     for (id, (method, params, expected)) in (1000..).zip(wrong) {
         let line = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });

@@ -13,11 +13,10 @@ use crate::{
 const DOCUMENT: &str = include_str!("../../../../docs/helper.md");
 const SCRIPT: &str = include_str!("../helper.sh");
 
-/// The lines of the conversation in the document, from the caller (`>`) or from the helper (`<`).
-fn conversation(direction: &str) -> Vec<Value> {
-    let (_, section) = DOCUMENT
-        .split_once("## A conversation, line by line")
-        .unwrap();
+/// The lines of a conversation in the document, from the caller (`>`) or from the helper (`<`).
+fn conversation(title: &str, direction: &str) -> Vec<Value> {
+    let (_, section) = DOCUMENT.split_once(&format!("\n## {title}\n")).unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap_or((section, ""));
     let lines = section
         .lines()
         .filter_map(|line| line.strip_prefix(direction));
@@ -88,13 +87,6 @@ fn parsed(lines: &[String]) -> Vec<Value> {
 
 #[test]
 fn the_conversation_in_the_document_is_a_real_one() {
-    let (to, from) = (conversation("> "), conversation("< "));
-    for line in &to {
-        check(line, "to_helper");
-    }
-    for line in &from {
-        check(line, "from_helper");
-    }
     let account = HelperAccount::start();
     let mut meeting = account.meeting("msc4108", New);
     meeting
@@ -103,9 +95,24 @@ fn the_conversation_in_the_document_is_a_real_one() {
         .unwrap()
         .remove("revision");
     let [_, _] = meeting.run().map(|end| end.unwrap());
-    let new: &TestCaller = &meeting.new;
-    assert_eq!(shapes(to), shapes(parsed(&new.said)));
-    assert_eq!(shapes(from), shapes(parsed(&new.heard)));
+    for (title, caller) in [
+        ("A conversation, line by line", &meeting.new),
+        ("The same at the existing device", &meeting.existing),
+    ] {
+        compare(title, caller);
+    }
+}
+
+fn compare(title: &str, caller: &TestCaller) {
+    let (to, from) = (conversation(title, "> "), conversation(title, "< "));
+    for line in &to {
+        check(line, "to_helper");
+    }
+    for line in &from {
+        check(line, "from_helper");
+    }
+    assert_eq!(shapes(to), shapes(parsed(&caller.said)), "{title}");
+    assert_eq!(shapes(from), shapes(parsed(&caller.heard)), "{title}");
 }
 
 #[test]
@@ -117,7 +124,7 @@ fn the_document_shows_the_script_and_names_every_method() {
         .values()
         .filter_map(|of| of["properties"]["method"]["const"].as_str())
         .collect();
-    assert_eq!(methods.len(), 19, "{methods:?}");
+    assert_eq!(methods.len(), 20, "{methods:?}");
     for method in &methods {
         let named = DOCUMENT.contains(&format!("`{method}`"))
             || DOCUMENT.contains(&format!("### {method}\n"));
@@ -177,6 +184,12 @@ fn the_schema_refuses_what_is_not_in_it() {
             "from_helper",
             json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": 3, "message": "m" } }),
         ),
+        (
+            "to_helper",
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "link",
+                    "params": { "directory": "d", "scan": "TUFU" } }),
+        ),
+        ("result_of_scan_code", json!("TUFU")),
         ("result_of_enter_check_code", json!({ "digits": "7" })),
         ("result_of_keep", json!({})),
         (

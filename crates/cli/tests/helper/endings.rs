@@ -6,15 +6,15 @@ use vodozemac::Ed25519SecretKey;
 
 use crate::{
     account::FIRST,
-    caller::TestCaller,
     holder::{OwnKeys, signed},
     meet::{Change, Existing, HelperAccount, HelperEnd, Mischief, New, Side, texts},
 };
 
 /// Every question of a sign-in, when this side shows the code, and when the other does.
-const QUESTIONS: [(Side, Side, &str); 13] = [
+const QUESTIONS: [(Side, Side, &str); 15] = [
     (New, New, "show_code"),
     (New, New, "enter_check_code"),
+    (New, Existing, "scan_code"),
     (New, Existing, "show_check_code"),
     (New, New, "confirm_user"),
     (New, New, "device_keys"),
@@ -22,6 +22,7 @@ const QUESTIONS: [(Side, Side, &str); 13] = [
     (Existing, Existing, "confirm_own_device"),
     (Existing, Existing, "show_code"),
     (Existing, Existing, "enter_check_code"),
+    (Existing, New, "scan_code"),
     (Existing, New, "show_check_code"),
     (Existing, New, "open_link"),
     (Existing, New, "secrets"),
@@ -192,23 +193,6 @@ fn a_page_of_another_site_comes_with_a_warning() {
     let warning = asked["params"]["warning"].as_str().unwrap();
     let begins = "id.elsewhere.example belongs neither to your homeserver (127.0.0.1)";
     assert!(warning.starts_with(begins), "{warning}");
-}
-
-/// The code is not even read before the person has said that the new device is theirs.
-#[test]
-fn the_person_is_asked_whose_device_it_is_before_a_code_is_read() {
-    let account = HelperAccount::start();
-    for (confirmed, code) in [(false, 3), (true, 6)] {
-        let mut caller = TestCaller::initialized();
-        let directory = account.existing_directory();
-        let params = json!({ "directory": directory, "keys": "caller", "scan": "no code" });
-        let link = caller.request("link", params);
-        let (id, _) = caller.question("confirm_own_device");
-        caller.answer(id, &json!({ "confirmed": confirmed }));
-        assert_eq!(caller.result(link).unwrap_err()["code"], code);
-        caller.close();
-        caller.ends(0);
-    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod holder;
 mod meet;
 #[path = "../../../device/tests/sign_in/meeting.rs"]
 mod meeting;
+mod scan;
 mod schema;
 mod shell;
 mod sign_in;

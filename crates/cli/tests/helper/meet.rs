@@ -26,6 +26,13 @@ pub(crate) enum Side {
 
 pub(crate) use Side::{Existing, New};
 
+fn other(side: Side) -> Side {
+    match side {
+        New => Existing,
+        Existing => New,
+    }
+}
+
 /// Changes an answer that would be right.
 pub(crate) type Change = fn(&OwnKeys, &mut Value);
 
@@ -85,6 +92,8 @@ pub(crate) struct HelperMeeting {
     usual_answers: usize,
     ids: [Option<u64>; 2],
     ends: [Option<HelperEnd>; 2],
+    /// The code that is shown.
+    code: Value,
     digits: Option<String>,
     /// Who waits for them, and how they are changed.
     digits_wanted: Option<(Side, u64, Option<Change>)>,
@@ -105,15 +114,29 @@ impl HelperMeeting {
             usual_answers: 0,
             ids: [None; 2],
             ends: [None, None],
+            code: Value::Null,
             digits: None,
             digits_wanted: None,
         }
     }
 
-    /// Instead of the answer to this question, once. `secrets` is asked for twice: where the
-    /// existing device scans, the second time is meant.
-    pub(crate) fn with(mut self, side: Side, method: &'static str, mischief: Mischief) -> Self {
-        self.usual_answers = (method == "secrets" && self.shown_by == New).into();
+    /// Instead of the answer to this question, once. `secrets` is asked for more than once: where
+    /// the existing device scans, the last time is meant, when they are sent.
+    pub(crate) fn with(self, side: Side, method: &'static str, mischief: Mischief) -> Self {
+        let last_of_three = method == "secrets" && self.shown_by == New;
+        Self {
+            usual_answers: if last_of_three { 2 } else { 0 },
+            ..self.with_first(side, method, mischief)
+        }
+    }
+
+    /// The same, the first time that it is asked.
+    pub(crate) fn with_first(
+        mut self,
+        side: Side,
+        method: &'static str,
+        mischief: Mischief,
+    ) -> Self {
         self.mischief = Some((side, method, mischief));
         self
     }
@@ -121,7 +144,7 @@ impl HelperMeeting {
     /// Returns how it ended at the new device and at the existing one.
     pub(crate) fn run(&mut self) -> [HelperEnd; 2] {
         let until = Instant::now() + PATIENCE;
-        self.begin(self.shown_by, None);
+        self.begin(self.shown_by);
         while self.ends.iter().any(Option::is_none) {
             assert!(
                 Instant::now() < until,
@@ -135,6 +158,7 @@ impl HelperMeeting {
                 }
             }
             self.do_not_wait_for_the_other();
+            self.do_not_show_the_code_to_nobody();
         }
         std::mem::take(&mut self.ends).map(Option::unwrap)
     }
@@ -149,18 +173,33 @@ impl HelperMeeting {
         }
     }
 
-    fn begin(&mut self, side: Side, scan: Option<&Value>) {
+    /// If the device that scans ended before it did, the person ends it at the other one.
+    fn do_not_show_the_code_to_nobody(&mut self) {
+        let shows = self.shown_by;
+        let has_ended = |side: Side| self.ends[side as usize].is_some();
+        if !has_ended(other(shows)) || has_ended(shows) {
+            return;
+        }
+        let is_connected = |line: &String| line.contains(r#""event":"connected""#);
+        let caller = self.caller(shows);
+        let is_cancel = |line: &String| line.contains(r#""method":"cancel""#);
+        if !caller.heard.iter().any(is_connected) && !caller.said.iter().any(is_cancel) {
+            caller.request("cancel", json!({}));
+        }
+    }
+
+    fn begin(&mut self, side: Side) {
         let (method, params) = match side {
             New => ("login", &self.new_params),
             Existing => ("link", &self.existing_params),
         };
         let mut params = params.clone();
-        if let Some(code) = scan {
+        if side != self.shown_by {
             let params = params.as_object_mut().unwrap();
             for not_of_a_scanning_device in ["homeserver", "revision"] {
                 params.remove(not_of_a_scanning_device);
             }
-            params.insert("scan".to_owned(), code.clone());
+            params.insert("scan".to_owned(), true.into());
         }
         self.ids[side as usize] = Some(self.caller(side).request(method, params));
     }
@@ -235,10 +274,11 @@ impl HelperMeeting {
         Some(match method {
             "show_code" => {
                 assert!(text("drawing").contains('▀') && text("svg").contains("</svg>"));
-                let other = if side == New { Existing } else { New };
-                self.begin(other, Some(&params["code"]));
+                self.code = params["code"].clone();
+                self.begin(other(side));
                 Value::Null
             }
+            "scan_code" => json!({ "code": self.code }),
             "show_check_code" => {
                 let digits = text("digits").to_owned();
                 if let Some((side, id, change)) = self.digits_wanted.take() {

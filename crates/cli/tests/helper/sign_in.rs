@@ -235,11 +235,29 @@ fn a_device_whose_keys_the_caller_holds_lives_on() {
             .contains("the program that signed it in")
     );
 
-    asked(&mut caller, "logout", directory);
+    let out = asked(&mut caller, "logout", directory);
+    assert_eq!(out["remove_it"], Value::Null);
     assert!(fs::metadata(account.new_directory()).is_err());
     assert_eq!(account.account.sandbox.record().devices, ["FIRSTDEVICE"]);
     caller.close();
     caller.ends(0);
+}
+
+/// For a session that the server has ended already; here it would still be alive.
+#[test]
+fn a_logout_that_is_local_contacts_nobody() {
+    let account = HelperAccount::start();
+    let mut meeting = account.meeting("msc4108", New);
+    let [signed_in, _] = meeting.run().map(|end| end.unwrap());
+    let params = json!({ "directory": account.new_directory(), "local": true });
+    let out = asked(&mut meeting.new, "logout", params);
+    assert_eq!(out["device_id"], signed_in["device_id"]);
+    let place = out["remove_it"].as_str().unwrap();
+    assert!(place.starts_with("in your account"), "{place}");
+    assert!(!account.new_directory().exists());
+    let devices = json!(account.account.sandbox.record().devices);
+    assert!(devices.as_array().unwrap().contains(&out["device_id"]));
+    meeting.end();
 }
 
 #[test]

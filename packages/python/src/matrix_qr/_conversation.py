@@ -75,6 +75,10 @@ async def _confirm_own_device(person: Person, params: dict[str, Any]) -> dict[st
     return {"confirmed": await person.confirm_own_device(params["warning"])}
 
 
+async def _scan_code(person: Person, params: dict[str, Any]) -> dict[str, str]:
+    return {"code": await person.scan_code(params["problem"])}
+
+
 async def _show_code(person: Person, params: dict[str, Any]) -> None:
     await person.show_code(Code(params["code"], params["drawing"], params["svg"]))
 
@@ -117,6 +121,7 @@ async def _room_keys(keys: Keys, params: dict[str, Any]) -> None:
 
 _OF_THE_PERSON = {
     "confirm_own_device": _confirm_own_device,
+    "scan_code": _scan_code,
     "show_code": _show_code,
     "show_check_code": _show_check_code,
     "enter_check_code": _enter_check_code,

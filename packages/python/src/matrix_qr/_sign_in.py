@@ -62,7 +62,7 @@ async def sign_in(
     passphrase: str | None = None,
     homeserver: str | None = None,
     user: str | None = None,
-    scan: str | None = None,
+    scan: bool = False,
     rendezvous: str | None = None,
     revision: Revision | None = None,
     dialect: Dialect | None = None,
@@ -81,8 +81,9 @@ async def sign_in(
     :param homeserver: `example.org`, or the base URL of its client API.
     :param user: the only account to which the device may be signed in, `@bot:example.org`. It
         names the homeserver, too.
-    :param scan: the text of the code that the other device shows. Without it, this device shows
-        one, and needs `homeserver`, `user` or `rendezvous`.
+    :param scan: whether the other device shows the code, for which the person is then asked
+        (`scan_code`). Otherwise this device shows one, and needs `homeserver`, `user` or
+        `rendezvous`.
     :param rendezvous: the URL of another rendezvous server than the homeserver's.
     :param revision: which proposal to follow if this device shows the code; by default `msc4108`,
         which the apps in use support.
@@ -105,7 +106,7 @@ async def sign_in(
         "passphrase": passphrase,
         "homeserver": homeserver,
         "user": user,
-        "scan": scan,
+        "scan": scan or None,
         "rendezvous": rendezvous,
         "revision": revision,
         "dialect": dialect,
@@ -124,7 +125,7 @@ async def grant(
     person: Person | None = None,
     keys: Keys | None = None,
     passphrase: str | None = None,
-    scan: str | None = None,
+    scan: bool = False,
     rendezvous: str | None = None,
     revision: Revision | None = None,
     dialect: Dialect | None = None,
@@ -136,13 +137,15 @@ async def grant(
     """Signs in another device, with the help of this one.
 
     First the person is asked whether that device is theirs (`confirm_own_device`): whoever has it
-    can read all messages of the account and act as its user. Do not scan a code before that.
+    can read all messages of the account and act as its user. Only after a yes is a code shown or
+    asked for.
 
     :param directory: the session of this device.
     :param keys: who holds the secrets; by default the store in the directory. Give the `keys` with
         which this device was signed in.
     :param passphrase: what that store is encrypted with.
-    :param scan: the text of the code that the new device shows. Without it, this device shows one.
+    :param scan: whether the new device shows the code, for which the person is then asked
+        (`scan_code`). Otherwise this device shows one.
     :param announce: how the homeserver is named to the new device; by default `base-url`.
     :param require_bound_device: refuses a device whose ID is not derived from the secure channel.
         By default it is not refused: the apps in use do not derive it yet.
@@ -156,7 +159,7 @@ async def grant(
     params = {
         "directory": str(session.directory),
         "passphrase": passphrase,
-        "scan": scan,
+        "scan": scan or None,
         "rendezvous": rendezvous,
         "revision": revision,
         "dialect": dialect,

@@ -31,6 +31,11 @@ class TerminalPerson:
             "Is the new device yours, and did you start this yourself? [y/N] "
         )
 
+    async def scan_code(self, problem: str | None) -> str:
+        if problem is not None:
+            _say(f"This is not the code: {harmless(problem)}.")
+        return await self._ask("Paste the other device's code as text, then press Enter: ")
+
     async def show_code(self, code: Code) -> None:
         drawing = "\n".join(map(harmless, code.drawing.split("\n")))
         _say(

@@ -65,7 +65,7 @@ async def sign_in(
     person: Person | None = None,
     homeserver: str | None = None,
     user: str | None = None,
-    scan: str | None = None,
+    scan: bool = False,
     rendezvous: str | None = None,
     revision: Literal["msc4108", "msc4388", "newest"] | None = None,
     dialect: Literal["as-deployed", "as-written"] | None = None,
@@ -172,20 +172,21 @@ async def logout(
     client: Client,
     directory: str | os.PathLike[str],
     *,
+    local: bool = False,
     program: str | os.PathLike[str] | None = None,
     allow_loopback_http: bool = False,
 ) -> None:
     """Ends the session on the server, closes the client, and removes the directory with mautrix'
     stores.
 
-    A session that has ended on the server cannot be ended again: remove it with `matrix-qr logout
-    --local --directory DIRECTORY`, then call this once more to remove the keys.
+    A session that has ended on the server (`NotReady`) cannot be ended again: with `local` no
+    server is contacted. If the device is still in the account then, remove it there.
     """
     client.stop()
     path = Path(directory)
     session = Session(path, program=program, allow_loopback_http=allow_loopback_http)
     if not is_over(path):
-        await session.logout()
+        await session.logout(local=local)
     await close(client)
     _remove_store(path)
     remove_if_empty(path)

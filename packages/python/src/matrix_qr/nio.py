@@ -54,7 +54,7 @@ async def sign_in(
     person: Person | None = None,
     homeserver: str | None = None,
     user: str | None = None,
-    scan: str | None = None,
+    scan: bool = False,
     rendezvous: str | None = None,
     revision: Literal["msc4108", "msc4388", "newest"] | None = None,
     dialect: Literal["as-deployed", "as-written"] | None = None,
@@ -171,18 +171,19 @@ async def logout(
     client: nio.AsyncClient,
     directory: str | os.PathLike[str],
     *,
+    local: bool = False,
     program: str | os.PathLike[str] | None = None,
     allow_loopback_http: bool = False,
 ) -> None:
     """Ends the session on the server, removes the directory with nio's store, and closes the
     client.
 
-    A session that has ended on the server cannot be ended again: remove it with `matrix-qr logout
-    --local --directory DIRECTORY`, then call this once more to remove the keys.
+    A session that has ended on the server (`NotReady`) cannot be ended again: with `local` no
+    server is contacted. If the device is still in the account then, remove it there.
     """
     session = Session(directory, program=program, allow_loopback_http=allow_loopback_http)
     if not is_over(Path(directory)):
-        await session.logout()
+        await session.logout(local=local)
     await client.close()
     _forget(client)
     vars(client).pop("send", None)

@@ -14,7 +14,7 @@ T = TypeVar("T")
 class Code:
     """A QR code to show to the other device."""
 
-    #: As text, in base64: what `scan=` of the other device takes.
+    #: As text, in base64: what `scan_code` of the other device takes.
     text: str
     #: Lines of Unicode half blocks, for a terminal with a dark background.
     drawing: str
@@ -44,9 +44,15 @@ class Person(Protocol):
     """
 
     async def confirm_own_device(self, warning: str) -> bool:
-        """Existing device, before it shows a code or looks at one: tells the person what that can
+        """Existing device, before it shows a code or asks for one: tells the person what that can
         lead to (in `warning`, or in the program's own words), and asks whether the new device is
         theirs and they started the sign-in themselves. `False` ends it."""
+        ...
+
+    async def scan_code(self, problem: str | None) -> str:
+        """With `scan=True`: the text of the code that the other device shows, as it was scanned or
+        pasted. There are two attempts: `problem` says at the second one what was wrong with the
+        first text."""
         ...
 
     async def show_code(self, code: Code) -> None:
@@ -90,6 +96,7 @@ class CallbackPerson:
         self,
         *,
         confirm_own_device: Callable[[str], bool | Awaitable[bool]] | None = None,
+        scan_code: Callable[[str | None], str | Awaitable[str]] | None = None,
         show_code: Callable[[Code], Awaitable[None] | None] | None = None,
         show_check_code: Callable[[str], Awaitable[None] | None] | None = None,
         enter_check_code: Callable[[], str | Awaitable[str]] | None = None,
@@ -98,6 +105,7 @@ class CallbackPerson:
         progress: Callable[[dict[str, Any]], Awaitable[None] | None] | None = None,
     ) -> None:
         self._confirm_own_device = confirm_own_device
+        self._scan_code = scan_code
         self._show_code = show_code
         self._show_check_code = show_check_code
         self._enter_check_code = enter_check_code
@@ -107,6 +115,9 @@ class CallbackPerson:
 
     async def confirm_own_device(self, warning: str) -> bool:
         return await _result(_given(self._confirm_own_device, "confirm_own_device")(warning))
+
+    async def scan_code(self, problem: str | None) -> str:
+        return await _result(_given(self._scan_code, "scan_code")(problem))
 
     async def show_code(self, code: Code) -> None:
         await _result(_given(self._show_code, "show_code")(code))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ._conversation import Connection, StrPath, read
+from ._text import harmless
 from .keys import Keys
 
 
@@ -90,8 +91,16 @@ class Session:
         answer = await self._connection.request("restore_keys", params, keys=keys)
         return read(RestoredKeys, answer)
 
-    async def logout(self) -> None:
-        """Ends the session on the server, and removes the files of the directory."""
+    async def logout(self, *, local: bool = False) -> str | None:
+        """Ends the session on the server, and removes the files of the directory.
+
+        A session that has ended on the server (`NotReady`) cannot be ended again. `local` removes
+        the files without contacting a server, and returns where the device can be removed from the
+        account, where it may still be: the end of a sentence ("in your account at https://...").
+        """
+        params = {"directory": str(self.directory), "local": local or None}
         async with self._asking:
             self._token = None
-            await self._connection.request("logout", {"directory": str(self.directory)})
+            answer = await self._connection.request("logout", params)
+        place = answer.get("remove_it")
+        return None if place is None else harmless(place)
