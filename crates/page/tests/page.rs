@@ -219,14 +219,32 @@ async fn each_answer_has_all_its_headers() {
             ("referrer-policy", "no-referrer"),
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),
+            ("cross-origin-opener-policy", "same-origin"),
             ("cross-origin-resource-policy", "same-origin"),
+            (
+                "permissions-policy",
+                "camera=(self), microphone=(), geolocation=()",
+            ),
         ] {
             assert_eq!(answer.headers()[name], value, "{}", answer.url());
         }
         let policy = answer.headers()["content-security-policy"]
             .to_str()
             .unwrap();
-        assert!(policy.contains("frame-ancestors 'none'"));
+        let directives: Vec<_> = policy.split("; ").collect();
+        assert_eq!(
+            directives,
+            [
+                "default-src 'none'",
+                "script-src 'self'",
+                "style-src 'self'",
+                "img-src 'self' data:",
+                "connect-src 'self'",
+                "base-uri 'none'",
+                "form-action 'none'",
+                "frame-ancestors 'none'",
+            ]
+        );
     }
 }
 
