@@ -81,6 +81,7 @@ async fn at_page(page: WebPage, args: &args::DemoArgs, cancel: &Cancel) -> Resul
         Ok(()) => PageOutcome {
             success: true,
             what: "The new device is signed in, verified, and reads an old message.".to_owned(),
+            cause: None,
             advice: "That was all. You can close this page.".to_owned(),
         },
         Err(failure) => web::failed(failure),

@@ -273,21 +273,6 @@ fn exit_of_link(cause: Cause) -> Exit {
     }
 }
 
-/// The cause, for a person. `None` where it is obvious.
-pub(crate) fn cause_name(cause: Cause) -> Option<&'static str> {
-    Some(match cause {
-        Cause::Person => return None,
-        Cause::Here => "this device",
-        Cause::OtherDevice => "the other device",
-        Cause::RendezvousServer => "the rendezvous server",
-        Cause::Homeserver => "the homeserver",
-        Cause::AuthorizationServer => "the homeserver's authorization server",
-        Cause::Network => "the network, or the name of the server",
-        Cause::Clock => "the time limit",
-        Cause::ThirdParty => "a third party",
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use matrix_qr_protocol::{channel::ChannelError, revision::Role};

@@ -35,7 +35,7 @@ pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
     person.serve(&args.web).await?;
     let granted = granted(args, &device, &facts, &person).await;
     let too_late = person.is_cancelled();
-    person.leave_page(outcome(&granted)).await;
+    person.leave_page(outcome(&granted, too_late)).await;
     drop(person);
     report(out, &facts, &granted?, too_late);
     Ok(())
@@ -61,18 +61,27 @@ async fn granted(
     granted.map_err(explained)
 }
 
+/// For a person who has cancelled a sign-in that was done.
+const TOO_LATE: &str = "It was too late to cancel: the keys had been sent. To undo the sign-in, sign \
+    the device out in your account.";
+
 /// What a page shows of it.
-fn outcome(granted: &Result<Granted, Failure>) -> PageOutcome {
+fn outcome(granted: &Result<Granted, Failure>, too_late: bool) -> PageOutcome {
     match granted {
-        Ok(granted) => PageOutcome {
-            success: true,
-            what: format!("Your account has a new device, {}.", granted.device_id),
-            advice: if granted.verified {
-                "It is verified, and has the keys to your messages.".to_owned()
+        Ok(granted) => {
+            let verified = if granted.verified {
+                "It is verified, and has the keys to your messages."
             } else {
-                "It is not verified yet; check the new device.".to_owned()
-            },
-        },
+                "It is not verified yet; check the new device."
+            };
+            let too_late = if too_late { TOO_LATE } else { "" };
+            PageOutcome {
+                success: true,
+                what: format!("Your account has a new device, {}.", granted.device_id),
+                cause: None,
+                advice: format!("{verified} {too_late}").trim_end().to_owned(),
+            }
+        }
         Err(failure) => web::failed(failure),
     }
 }
@@ -125,10 +134,9 @@ fn report(out: Printer, facts: &Facts, granted: &Granted, too_late: bool) {
         )
     };
     let too_late_text = if too_late {
-        "\n  It was too late to cancel: the keys had been sent. \
-         To undo the sign-in, sign the device out in your account."
+        format!("\n  {TOO_LATE}")
     } else {
-        ""
+        String::new()
     };
     let json = json!({
         "event": "granted",
@@ -139,4 +147,29 @@ fn report(out: Printer, facts: &Facts, granted: &Granted, too_late: bool) {
         "too_late_to_cancel": too_late,
     });
     out.result(format!("{signed_in}\n{verified}{too_late_text}"), json);
+}
+
+#[cfg(test)]
+mod tests {
+    use matrix_qr_protocol::login::message::DeviceId;
+
+    use super::*;
+
+    #[test]
+    fn who_has_cancelled_too_late_is_told_on_the_page() {
+        let granted = Ok(Granted {
+            device_id: DeviceId::parse("ABCDEFGH").unwrap(),
+            bound: true,
+            verified: true,
+        });
+        let in_time = outcome(&granted, false);
+        assert_eq!(
+            in_time.advice,
+            "It is verified, and has the keys to your messages."
+        );
+        let too_late = outcome(&granted, true);
+        assert!(too_late.success, "the device is in the account");
+        assert!(too_late.advice.contains(TOO_LATE), "{}", too_late.advice);
+        assert!(too_late.advice.starts_with(&in_time.advice));
+    }
 }

@@ -75,6 +75,7 @@ fn outcome(signed_in: &Result<SignedIn, Failure>) -> PageOutcome {
                 harmless(&signed_in.user_id),
                 signed_in.device_id
             ),
+            cause: None,
             advice: "You can close this page.".to_owned(),
         },
         Err(failure) => web::failed(failure),

@@ -9,13 +9,11 @@ use std::{
 
 use anstyle::{AnsiColor, Effects, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use matrix_qr_page::words;
 pub(crate) use matrix_qr_protocol::harmless;
 use serde_json::{Value, json};
 
-use crate::{
-    args::ColorWhen,
-    exit::{Failure, cause_name},
-};
+use crate::{args::ColorWhen, exit::Failure};
 
 pub(crate) const BOLD: Style = Style::new().effects(Effects::BOLD);
 pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
@@ -111,7 +109,7 @@ impl Printer {
     }
 
     pub(crate) fn failure(self, failure: &Failure) {
-        let cause = failure.cause.and_then(cause_name);
+        let cause = failure.cause.and_then(words::cause_name);
         self.say(format_args!(
             "{} {}",
             paint(BAD, "error:"),

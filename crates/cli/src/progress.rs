@@ -1,10 +1,9 @@
 //! The progress of a sign-in: as an event for scripts, and in a few words for the demonstration.
 
 use matrix_qr_device::{ProgressEvent, keys::BackupState};
+use matrix_qr_page::words;
 use matrix_qr_protocol::{driver::Progress, revision::Role};
 use serde_json::{Value, json};
-
-use crate::exit::cause_name;
 
 /// One JSON object, named by `event`. It includes the check code and the user code, because a
 /// script must pass them on.
@@ -57,7 +56,7 @@ pub(crate) fn event(event: &ProgressEvent<'_>) -> Value {
             "advice": advice,
         }),
         ProgressEvent::Problem(error) => {
-            json!({ "event": "trouble", "what": error.what, "side": cause_name(error.cause) })
+            json!({ "event": "trouble", "what": error.what, "side": words::cause_name(error.cause) })
         }
         ProgressEvent::TooLate(id) => json!({ "event": "too_late", "device_id": id.as_str() }),
         ProgressEvent::LeftBehind(what) => json!({ "event": "left_behind", "what": what }),

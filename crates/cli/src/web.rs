@@ -86,6 +86,7 @@ pub(crate) fn failed(failure: &Failure) -> PageOutcome {
     PageOutcome {
         success: false,
         what: words::sentence(&failure.what),
+        cause: failure.cause.and_then(words::cause_name),
         advice: failure.advice.clone(),
     }
 }

@@ -91,6 +91,8 @@ function drawDevice(section, device, n) {
   show(find(".user-code"), device.user_code, (part) => {
     part.querySelector(".host").textContent = device.user_code.host;
     part.querySelector(".large").textContent = device.user_code.code;
+    part.querySelector(".host-note").textContent = device.user_code.host_note ?? "";
+    part.querySelector(".warning").textContent = device.user_code.warning ?? "";
   });
   show(find(".consent"), device.consent, (part) => {
     part.querySelector(".host").textContent = device.consent.host;
@@ -138,6 +140,7 @@ function ask(part, question, n) {
   };
   set(".wrong", question.wrong);
   set(".host", question.host);
+  set(".host-note", question.host_note);
   set(".link", question.link);
   set(".user-id", question.user_id);
   set(".warning", question.warning);
@@ -236,10 +239,12 @@ function scan(form, id) {
 function end(part, outcome) {
   if (!outcome || part.hasChildNodes()) return;
   part.classList.toggle("success", outcome.success);
-  for (const name of ["what", "advice"]) {
+  const cause = outcome.cause && `Cause: ${outcome.cause}.`;
+  for (const [name, text] of Object.entries({ what: outcome.what, cause, advice: outcome.advice })) {
+    if (text === null) continue;
     const line = document.createElement("p");
     line.className = name;
-    line.textContent = outcome[name];
+    line.textContent = text;
     part.append(line);
   }
 }

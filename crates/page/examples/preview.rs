@@ -153,14 +153,15 @@ fn outcome(success: bool) -> PageOutcome {
         PageOutcome {
             success,
             what: "Signed in as @alice:example.org, device ABCDEFGH.".to_owned(),
+            cause: None,
             advice: "To read old messages: matrix-qr restore-keys".to_owned(),
         }
     } else {
         PageOutcome {
             success,
-            what: "The digits were wrong, so the two devices are not connected to each other."
-                .to_owned(),
-            advice: "Start again on both devices, with a new code.".to_owned(),
+            what: "The rendezvous server does not answer.".to_owned(),
+            cause: Some("the network, or the name of the server"),
+            advice: "Check the network, and start again on both devices.".to_owned(),
         }
     }
 }

@@ -155,6 +155,8 @@ impl Person for PagePerson {
                 let code = UserCodeView {
                     code: (*code).to_owned(),
                     host: link.host().to_owned(),
+                    host_note: words::host_note(link.host()),
+                    warning: link.warning.clone(),
                 };
                 self.update(|device| device.user_code = Some(code));
             }
@@ -201,6 +203,7 @@ impl Person for PagePerson {
         let question = PageQuestion::OpenLink {
             link: url.clone(),
             host: host.clone(),
+            host_note: words::host_note(&host),
             warning: link.warning.clone(),
         };
         if !self.agrees(question).await {

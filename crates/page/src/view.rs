@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use matrix_qr_protocol::{error::UserError, revision::Role};
 use serde::{Serialize, Serializer};
 
+use crate::words::cause_name;
+
 /// The whole page.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct View {
@@ -44,6 +46,9 @@ pub(crate) struct UserCodeView {
     pub(crate) code: String,
     /// Whose page it is for.
     pub(crate) host: String,
+    pub(crate) host_note: Option<&'static str>,
+    /// What is wrong with that host.
+    pub(crate) warning: Option<String>,
 }
 
 /// The consent page: once more, in case that no browser has opened it, or its tab was closed.
@@ -100,6 +105,7 @@ pub(crate) enum PageQuestion {
     OpenLink {
         link: String,
         host: String,
+        host_note: Option<&'static str>,
         warning: Option<String>,
     },
     /// Whether this is the person's account.
@@ -117,6 +123,8 @@ pub struct PageOutcome {
     pub success: bool,
     /// A sentence.
     pub what: String,
+    /// Whose side a failure is on, as [`cause_name`] has it.
+    pub cause: Option<&'static str>,
     /// What to do now: a sentence, or nothing.
     pub advice: String,
 }
@@ -126,6 +134,7 @@ impl From<&UserError> for PageOutcome {
         Self {
             success: false,
             what: error.what.clone(),
+            cause: cause_name(error.cause),
             advice: error.advice.to_owned(),
         }
     }

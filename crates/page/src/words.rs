@@ -1,7 +1,7 @@
 //! The sentences that a person reads of each event, on a page and in a terminal.
 
 use matrix_qr_device::{ProgressEvent, keys::BackupState};
-use matrix_qr_protocol::{driver::Progress, harmless, revision::Role};
+use matrix_qr_protocol::{driver::Progress, error::Cause, harmless, revision::Role};
 
 /// While the other device has not connected.
 pub const WAITING: &str = "Waiting for the other device.";
@@ -52,6 +52,15 @@ pub fn invitation(role: Role) -> &'static str {
         }
         Role::Existing => "On the new device, choose to sign in with a QR code, and scan this one:",
     }
+}
+
+/// What a person needs to compare the name of a host; `None` for most names.
+#[must_use]
+pub fn host_note(host: &str) -> Option<&'static str> {
+    host.contains("xn--").then_some(
+        "This name has other letters than a to z. Where it says xn--, a browser may show letters \
+         that look like others.",
+    )
 }
 
 /// What the person reads.
@@ -174,6 +183,22 @@ fn warning(what: &str) -> EventText {
         advice: String::new(),
         next: "",
     }
+}
+
+/// Whose side an error is on, as the end of a sentence. `None` where it is obvious.
+#[must_use]
+pub fn cause_name(cause: Cause) -> Option<&'static str> {
+    Some(match cause {
+        Cause::Person => return None,
+        Cause::Here => "this device",
+        Cause::OtherDevice => "the other device",
+        Cause::RendezvousServer => "the rendezvous server",
+        Cause::Homeserver => "the homeserver",
+        Cause::AuthorizationServer => "the homeserver's authorization server",
+        Cause::Network => "the network, or the name of the server",
+        Cause::Clock => "the time limit",
+        Cause::ThirdParty => "a third party",
+    })
 }
 
 /// A part of a sentence, perhaps with words of others, as a whole one.

@@ -80,8 +80,18 @@ struct OpenPage {
 }
 
 impl OpenPage {
-    /// The next event, unless the page is told nothing more.
+    /// The next event that is not only whether the page is there, unless the page is told nothing
+    /// more.
     async fn next(&mut self) -> Option<(String, String)> {
+        loop {
+            match self.next_of_any_kind().await {
+                Some((event, _)) if event == "ping" => {}
+                next => break next,
+            }
+        }
+    }
+
+    async fn next_of_any_kind(&mut self) -> Option<(String, String)> {
         loop {
             if let Some((event, rest)) = self.read.split_once("\n\n") {
                 let field = |name| {
@@ -413,6 +423,40 @@ async fn a_link_is_opened_only_by_a_yes() {
     }
 }
 
+/// At the new device, which opens no page itself, and at the existing one.
+#[tokio::test]
+async fn what_is_wrong_with_a_host_is_said_next_to_it() {
+    let link = ConsentLink {
+        url: "https://xn--uth-xna.example.org/link?code=1"
+            .parse()
+            .unwrap(),
+        warning: Some("It belongs to somebody else.".to_owned()),
+    };
+    let page = page_for(&[Role::New, Role::Existing]).await;
+    let [new, existing] = [Role::New, Role::Existing].map(|role| page.person(role).unwrap());
+    let mut open = Browser::at(&page).open().await;
+    open.token().await;
+    new.tell(ProgressEvent::UserCode {
+        code: "ABC123",
+        link: &link,
+    });
+    let shown = open.until(|view| {
+        let device = &view["devices"][1];
+        device["question"]["kind"] == "open_link"
+    });
+    let view = tokio::select! {
+        _ = existing.open_link(&link) => panic!("nobody has answered"),
+        view = shown => view,
+    };
+    let devices = &view["devices"];
+    for shown in [&devices[0]["user_code"], &devices[1]["question"]] {
+        assert_eq!(shown["host"], "xn--uth-xna.example.org");
+        assert_eq!(shown["warning"], "It belongs to somebody else.");
+        let note = shown["host_note"].as_str().unwrap();
+        assert!(note.contains("letters that look like others"), "{note}");
+    }
+}
+
 #[tokio::test]
 async fn a_question_that_is_dropped_leaves_the_page() {
     let page = page_for(&[Role::New]).await;
@@ -708,6 +752,7 @@ async fn the_end_is_shown_before_the_page_closes() {
     person.end(PageOutcome {
         success: true,
         what: "Signed in as <b>@alice:example.org</b>.".to_owned(),
+        cause: None,
         advice: String::new(),
     });
     let closing = tokio::spawn(page.close());
@@ -720,4 +765,21 @@ async fn the_end_is_shown_before_the_page_closes() {
     closing.await.unwrap();
     let gone = browser.ask(Method::GET, "").send().await;
     gone.expect_err("nobody listens there");
+}
+
+#[tokio::test]
+async fn a_failure_has_its_cause() {
+    let error = UserError::new(Cause::Network, "Nothing answers.", "Try again.");
+    let page = page_for(&[Role::New]).await;
+    let mut open = Browser::at(&page).open().await;
+    open.token().await;
+    page.person(Role::New).unwrap().end((&error).into());
+    let view = open.until(|view| view["devices"][0]["outcome"].is_object());
+    let expected = json!({
+        "success": false,
+        "what": "Nothing answers.",
+        "cause": "the network, or the name of the server",
+        "advice": "Try again.",
+    });
+    assert_eq!(view.await["devices"][0]["outcome"], expected);
 }

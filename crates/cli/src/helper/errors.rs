@@ -1,5 +1,6 @@
 //! Why a request is answered with an error: a mistake in the conversation, or a command that failed.
 
+use matrix_qr_page::words;
 use matrix_qr_protocol::{
     error::{Cause, UserError},
     harmless, printable,
@@ -7,7 +8,7 @@ use matrix_qr_protocol::{
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::exit::{Exit, Failure, cause_name};
+use crate::exit::{Exit, Failure};
 
 /// The `error` of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,7 +73,7 @@ impl RpcError {
             code: exit as i32,
             message: failure.what,
             data: Some(RpcErrorData {
-                cause: failure.cause.and_then(cause_name),
+                cause: failure.cause.and_then(words::cause_name),
                 advice: failure.advice,
                 device_left,
             }),

@@ -93,9 +93,11 @@ impl<'a> Listener<'a> {
         self.person.end(PageOutcome {
             success: false,
             what: "This sign-in timed out.".to_owned(),
+            cause: Some("the time limit"),
             advice: "Start again with a new code.".to_owned(),
         });
         self.browser.hears("This sign-in timed out.").await;
+        self.browser.hears("Cause: the time limit.").await;
         self.browser.hears("Start again with a new code.").await;
         drop(self.page);
     }
@@ -205,7 +207,8 @@ async fn a_screen_reader_says_each_question() {
             let described = browser
                 .run(
                     "const by = document.activeElement.getAttribute('aria-describedby');
-                     return by && document.getElementById(by).textContent;",
+                     return by && by.split(' ')
+                       .map((id) => document.getElementById(id).textContent).join(' ');",
                 )
                 .await;
             let warning = match state {

@@ -88,8 +88,10 @@ async fn wrong_digits_end_it_on_both_pages() {
         let error = device.command.event("error");
         let shown = browser.text(".outcome").await;
         let what = words::sentence(error["what"].as_str().unwrap());
+        let cause = error["side"].as_str();
+        let cause = cause.map_or(String::new(), |side| format!("Cause: {side}.\n"));
         let advice = error["advice"].as_str().unwrap();
-        assert_eq!(shown, format!("{what}\n{advice}"));
+        assert_eq!(shown, format!("{what}\n{cause}{advice}"));
     }
     assert_eq!(meeting.login.command.end().0, 7);
     assert_ne!(meeting.link.command.end().0, 0);

@@ -1,6 +1,7 @@
 //! What a person is told besides the steps: what a sign-in leads to, whose page is opened, warnings.
 
 use matrix_qr_device::ConsentLink;
+use matrix_qr_page::words;
 
 use super::SignInScreen;
 use crate::{
@@ -31,11 +32,8 @@ impl SignInScreen {
     pub(super) fn show_host(&self, link: &ConsentLink) {
         self.out
             .say(format_args!("\n    {}\n", paint(BOLD, link.host())));
-        if link.host().contains("xn--") {
-            self.say_below(
-                "This name has other letters than a to z. Where it says xn--, a browser may show \
-                 letters that look like others.",
-            );
+        if let Some(note) = words::host_note(link.host()) {
+            self.say_below(note);
         }
         if let Some(warning) = &link.warning {
             self.out.say(paint(BAD, "warning:"));
