@@ -1,6 +1,7 @@
 //! The person at this terminal, or a script: shows codes, asks questions and reports progress.
 
 mod page;
+mod redirect;
 mod screen;
 mod web;
 
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
-use self::screen::SignInScreen;
+use self::{redirect::RedirectFile, screen::SignInScreen};
 use crate::{
     args::{ExchangeArgs, WebArgs},
     cancel::{self, Cancel},
@@ -60,6 +61,8 @@ pub(crate) struct TerminalPerson {
     device_left: AtomicBool,
     /// Where the person is asked instead of here.
     page: Option<WebPage>,
+    /// What leads a browser there.
+    redirect: Option<RedirectFile>,
 }
 
 impl TerminalPerson {
@@ -87,6 +90,7 @@ impl TerminalPerson {
             browser: true,
             device_left: AtomicBool::new(false),
             page: None,
+            redirect: None,
         })
     }
 

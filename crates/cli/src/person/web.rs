@@ -4,7 +4,7 @@ use matrix_qr_page::{PageOutcome, PagePerson};
 use serde_json::Value;
 use url::Url;
 
-use super::TerminalPerson;
+use super::{TerminalPerson, redirect::RedirectFile};
 use crate::{args::WebArgs, exit::Failure, keyboard, output::Printer, web::WebPage};
 
 impl TerminalPerson {
@@ -12,7 +12,7 @@ impl TerminalPerson {
     pub(crate) async fn serve(&mut self, web: &WebArgs) -> Result<(), Failure> {
         let page = WebPage::start(web, &[self.screen.role()], self.out, &self.cancel).await?;
         if let Some(page) = &page {
-            self.offer_browser(page).await;
+            self.redirect = self.offer_browser(page).await;
         }
         self.page = page;
         Ok(())
@@ -28,23 +28,27 @@ impl TerminalPerson {
         if let Some(page) = self.page.take() {
             page.close(|_| outcome.clone()).await;
         }
+        self.redirect = None;
     }
 
     /// Where there is a browser, and somebody to agree.
-    async fn offer_browser(&self, page: &WebPage) {
-        if self.out == Printer::Json || !keyboard::is_terminal() {
-            return;
+    async fn offer_browser(&self, page: &WebPage) -> Option<RedirectFile> {
+        if !self.browser || self.out == Printer::Json || !keyboard::is_terminal() {
+            return None;
         }
         let answer = tokio::select! {
             answer = self.agrees("Open it in your browser? [y/N] ", Value::Null) => answer,
             () = page.opened() => None,
             () = self.cancel.cancelled() => None,
         };
-        if answer == Some(true) {
-            let url = page.url().to_owned();
-            // Without one, the person opens the address by hand.
-            let _ = tokio::task::spawn_blocking(move || open::that_detached(url)).await;
+        if answer != Some(true) {
+            return None;
         }
+        // Without a file or a browser, the person opens the address by hand.
+        let file = RedirectFile::new(page.url()).ok()?;
+        let path = file.path();
+        let _ = tokio::task::spawn_blocking(move || open::that_detached(path)).await;
+        Some(file)
     }
 
     /// Without a browser, the sign-in continues: the person can open the link by hand.

@@ -569,6 +569,11 @@ impl Browser {
         self.0.path()
     }
 
+    fn has_opened(&self) -> bool {
+        let left = fs::read_dir(self.path()).unwrap();
+        left.count() > 1
+    }
+
     fn opened(&self) -> String {
         let note = self.0.path().join("xdg-open.opened");
         for _ in 0..500 {
