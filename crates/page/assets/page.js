@@ -41,6 +41,7 @@ function listen() {
     page = event.data;
     tell("");
   });
+  events.addEventListener("ping", () => send("here").catch(() => null));
   events.addEventListener("busy", () => {
     tell("This sign-in is open on another page. Close that one, and this one takes over.");
   });

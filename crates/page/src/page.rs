@@ -16,7 +16,7 @@ use crate::{
     questions::Questions,
     routes,
     serve::serve,
-    shared::{ReadCode, Shared},
+    shared::{ReadCode, Shared, Shown},
     view::{DeviceView, View},
     viewer::{Token, Viewer},
 };
@@ -65,6 +65,7 @@ impl Page {
             view: watch::Sender::new(view),
             questions: Questions::default(),
             viewer: Viewer::default(),
+            shown: watch::Sender::new(Shown::Nothing),
             is_cancelled: watch::Sender::new(false),
             read_code: options.read_code,
             reader: Arc::new(Semaphore::new(1)),
@@ -105,11 +106,17 @@ impl Page {
         self.shared.viewer.arrived().await;
     }
 
-    /// Stops, as soon as the page that is open has shown the end, at most after three seconds.
+    /// Stops, as soon as the page that is open, or is about to come back, has shown the end, at most
+    /// after three seconds.
     pub async fn close(mut self) {
-        drop(self.stop.take());
+        let (stop, server) = (self.stop.take(), &mut self.server);
+        let last_word = async {
+            self.shared.end_is_shown().await;
+            drop(stop);
+            let _ = server.await;
+        };
         // Whoever is still connected then is not waited for.
-        let _ = tokio::time::timeout(LAST_WORD, &mut self.server).await;
+        let _ = tokio::time::timeout(LAST_WORD, last_word).await;
     }
 }
 

@@ -8,21 +8,18 @@ use axum::{
     extract::{DefaultBodyLimit, FromRequest as _, Path, Query, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
     middleware::{self, Next},
-    response::{
-        IntoResponse, Response, Sse,
-        sse::{Event, KeepAlive},
-    },
+    response::{IntoResponse, Response, Sse, sse::Event},
     routing::{get, post},
 };
 use futures_util::stream::{Stream, once, unfold};
 use serde::{Deserialize, Serialize};
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::{
     guard,
     questions::{NotAsked, PageAnswer},
-    shared::Shared,
+    shared::{Shared, Shown},
     view::View,
     viewer::Viewing,
 };
@@ -39,8 +36,9 @@ const PICTURE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How soon the second page asks whether the first one is gone.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A page that is gone is noticed when nothing can be sent to it any more.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// How often the page is asked whether it is there. It cannot say so by a clock of its own: browsers
+/// slow those of pages that are in the background.
+const PING: Duration = Duration::from_secs(5);
 
 /// The page that is open shows its token with each request.
 const X_PAGE: HeaderName = HeaderName::from_static("x-page");
@@ -52,6 +50,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/picture", post(picture))
         .layer(DefaultBodyLimit::max(MAX_PICTURE))
         .route("/cancel", post(cancel))
+        // `only_the_page` has heard it.
+        .route("/here", post(|| ready(StatusCode::NO_CONTENT)))
         .layer(middleware::from_fn_with_state(
             shared.clone(),
             only_the_page,
@@ -89,10 +89,7 @@ async fn events(State(shared): State<Arc<Shared>>) -> Response {
             .data("another page is open");
         return Sse::new(once(ready(Ok::<_, Infallible>(busy)))).into_response();
     };
-    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    Sse::new(views(viewing, shared.view.subscribe()))
-        .keep_alive(keep_alive)
-        .into_response()
+    Sse::new(views(viewing, shared)).into_response()
 }
 
 /// What is sent next to the page.
@@ -102,35 +99,50 @@ enum Sent {
     View,
 }
 
-/// First the page's token, then each view, until there will be no other one.
-fn views(
-    viewing: Viewing,
-    view: watch::Receiver<View>,
-) -> impl Stream<Item = Result<Event, Infallible>> {
+/// First the page's token, then each view, until there will be no other one, or the page is gone.
+fn views(viewing: Viewing, shared: Arc<Shared>) -> impl Stream<Item = Result<Event, Infallible>> {
+    let view = shared.view.subscribe();
     unfold(
         (viewing, view, Sent::Nothing),
-        async |(viewing, mut view, sent)| {
-            let event = match sent {
-                Sent::Nothing => {
-                    let event = Event::default()
-                        .event("page")
-                        .retry(RETRY)
-                        .data(viewing.token());
-                    return Some((Ok(event), (viewing, view, Sent::Token)));
-                }
-                Sent::Token => view_event(&view.borrow_and_update()),
-                Sent::View if is_over(&view.borrow()) => None,
-                Sent::View => {
-                    view.changed().await.ok()?;
-                    view_event(&view.borrow_and_update())
-                }
-            };
-            Some((Ok(event?), (viewing, view, Sent::View)))
+        move |(viewing, mut view, sent)| {
+            let shared = shared.clone();
+            async move {
+                let event = match sent {
+                    Sent::Nothing => {
+                        let event = Event::default()
+                            .event("page")
+                            .retry(RETRY)
+                            .data(viewing.token());
+                        return Some((Ok(event), (viewing, view, Sent::Token)));
+                    }
+                    Sent::Token => view_event(&shared, &view.borrow_and_update()),
+                    Sent::View if is_over(&view.borrow()) => None,
+                    Sent::View => match timeout(PING, view.changed()).await {
+                        Ok(changed) => {
+                            changed.ok()?;
+                            view_event(&shared, &view.borrow_and_update())
+                        }
+                        Err(_) => ping(&viewing),
+                    },
+                };
+                Some((Ok(event?), (viewing, view, Sent::View)))
+            }
         },
     )
 }
 
-fn view_event(view: &View) -> Option<Event> {
+/// `None` if the page is not there any more: it loses its place.
+fn ping(viewing: &Viewing) -> Option<Event> {
+    // A browser drops an event without data.
+    let ping = || Event::default().event("ping").data("are you there?");
+    viewing.may_be_there().then(ping)
+}
+
+fn view_event(shared: &Shared, view: &View) -> Option<Event> {
+    shared.shown.send_replace(match is_over(view) {
+        true => Shown::End,
+        false => Shown::Something,
+    });
     Event::default().event("view").json_data(view).ok()
 }
 
@@ -159,7 +171,7 @@ async fn only_the_page(
 ) -> Response {
     let token = request.headers().get(X_PAGE);
     let token = token.and_then(|token| token.to_str().ok());
-    if token.is_some_and(|token| shared.viewer.is(token)) {
+    if token.is_some_and(|token| shared.viewer.hears(token)) {
         next.run(request).await
     } else {
         (StatusCode::CONFLICT, "another page is open\n").into_response()

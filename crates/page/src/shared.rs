@@ -15,6 +15,14 @@ use crate::{
 /// Finds a code in a picture, or in text. Otherwise a sentence for the person says what is wrong.
 pub type ReadCode = dyn Fn(&[u8]) -> Result<QrCode, String> + Send + Sync;
 
+/// What has been shown so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Nothing,
+    Something,
+    End,
+}
+
 /// One for each page.
 pub(crate) struct Shared {
     pub(crate) secret: Token,
@@ -22,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) view: watch::Sender<View>,
     pub(crate) questions: Questions,
     pub(crate) viewer: Viewer,
+    pub(crate) shown: watch::Sender<Shown>,
     pub(crate) is_cancelled: watch::Sender<bool>,
     pub(crate) read_code: Arc<ReadCode>,
     /// One picture is received and read at a time.
@@ -29,6 +38,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Is ready when whoever has opened the page has been shown the end; at once if nobody has.
+    pub(crate) async fn end_is_shown(&self) {
+        let mut shown = self.shown.subscribe();
+        let is_enough = |shown: &Shown| *shown != Shown::Something;
+        // It cannot be dropped before this.
+        let _ = shown.wait_for(is_enough).await;
+    }
+
     pub(crate) async fn cancelled(&self) {
         let mut cancelled = self.is_cancelled.subscribe();
         if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {

@@ -32,9 +32,18 @@ impl Token {
     }
 }
 
+/// How often a page may leave the question unanswered whether it is there.
+const MAX_UNANSWERED: u8 = 2;
+
 /// The place of the page that is open.
 #[derive(Clone, Default)]
-pub(crate) struct Viewer(Arc<watch::Sender<Option<Token>>>);
+pub(crate) struct Viewer(Arc<watch::Sender<Option<Place>>>);
+
+struct Place {
+    token: Token,
+    /// How often it was asked whether it is there since it was heard last.
+    unanswered: u8,
+}
 
 /// A page is open. The place is free again when this is dropped.
 pub(crate) struct Viewing {
@@ -48,7 +57,10 @@ impl Viewer {
         let token = Token::random()?;
         let is_taken = self.0.send_if_modified(|place| {
             let is_free = place.is_none();
-            place.get_or_insert_with(|| token.clone());
+            place.get_or_insert_with(|| Place {
+                token: token.clone(),
+                unanswered: 0,
+            });
             is_free
         });
         let viewer = self.clone();
@@ -56,12 +68,24 @@ impl Viewer {
         is_taken.then(|| Viewing { viewer, token })
     }
 
-    /// Whether this is the token of the page that is open.
-    pub(crate) fn is(&self, token: &str) -> bool {
-        self.0
-            .borrow()
-            .as_ref()
-            .is_some_and(|place| place.is(token))
+    /// Hears a page that shows this token: whether it is the one that is open.
+    pub(crate) fn hears(&self, token: &str) -> bool {
+        let mut is_heard = false;
+        self.change(|place| {
+            if place.token.is(token) {
+                place.unanswered = 0;
+                is_heard = true;
+            }
+        });
+        is_heard
+    }
+
+    /// Changes the place, if it is taken. Nobody waits for that.
+    fn change(&self, change: impl FnOnce(&mut Place)) {
+        self.0.send_if_modified(|place| {
+            place.as_mut().map(change);
+            false
+        });
     }
 
     /// Is ready as soon as a page is open.
@@ -76,6 +100,17 @@ impl Viewing {
     /// What the page shows with each request, so that no other page can answer.
     pub(crate) fn token(&self) -> &str {
         self.token.as_str()
+    }
+
+    /// Before the page is asked whether it is there: whether it has answered before. A machine that
+    /// sleeps or leaves the network closes no connection.
+    pub(crate) fn may_be_there(&self) -> bool {
+        let mut may_be_there = false;
+        self.viewer.change(|place| {
+            may_be_there = place.unanswered < MAX_UNANSWERED;
+            place.unanswered = place.unanswered.saturating_add(1);
+        });
+        may_be_there
     }
 }
 
@@ -95,11 +130,23 @@ mod tests {
         let first = viewer.take().unwrap();
         assert!(viewer.take().is_none());
         let old = first.token().to_owned();
-        assert!(viewer.is(&old));
+        assert!(viewer.hears(&old));
         drop(first);
-        assert!(!viewer.is(&old), "it may not answer any more");
+        assert!(!viewer.hears(&old), "it may not answer any more");
         let second = viewer.take().unwrap();
-        assert!(!viewer.is(&old) && viewer.is(second.token()));
+        assert!(!viewer.hears(&old) && viewer.hears(second.token()));
+    }
+
+    #[test]
+    fn who_leaves_too_many_questions_unanswered_is_not_there() {
+        let viewer = Viewer::default();
+        let viewing = viewer.take().unwrap();
+        for _ in 0..10 {
+            assert!(viewing.may_be_there() && viewing.may_be_there());
+            assert!(viewer.hears(viewing.token()));
+        }
+        assert!(viewing.may_be_there() && viewing.may_be_there());
+        assert!(!viewer.hears("another page") && !viewing.may_be_there());
     }
 
     #[test]

@@ -513,6 +513,52 @@ async fn the_second_page_waits_for_the_first_to_go() {
     assert_eq!(view["devices"][0]["waiting"], "Checking the homeserver.");
 }
 
+/// As a laptop that sleeps, or a phone that leaves the network: its connection stays open.
+/// `start_paused`: the seconds pass in no time.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_says_nothing_any_more_loses_its_place() {
+    let page = page_for(&[Role::New]).await;
+    let browser = Browser::at(&page);
+    let mut first = browser.open().await;
+    let token = first.token().await;
+    let second = async {
+        loop {
+            let mut open = browser.open().await;
+            match open.next().await.unwrap() {
+                (event, token) if event == "page" => break token,
+                _ => tokio::time::sleep(Duration::from_secs(1)).await,
+            }
+        }
+    };
+    let second = tokio::time::timeout(Duration::from_secs(60), second);
+    assert_ne!(second.await.expect("the place stays taken"), token);
+    assert_eq!(browser.post("here", &token, "").await, 409);
+}
+
+/// `start_paused`: a minute passes in no time.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_answers_keeps_its_place() {
+    let page = page_for(&[Role::New]).await;
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    let began = tokio::time::Instant::now();
+    let answers = async {
+        while began.elapsed() < Duration::from_secs(60) {
+            let (event, _) = open
+                .next_of_any_kind()
+                .await
+                .expect("it has lost its place");
+            if event == "ping" {
+                assert_eq!(browser.post("here", "", "").await, 409, "another page");
+                assert_eq!(browser.post("here", &token, "").await, 204);
+            }
+        }
+    };
+    let answered = tokio::time::timeout(Duration::from_secs(600), answers);
+    answered.await.expect("it is asked whether it is there");
+}
+
 #[tokio::test]
 async fn a_code_is_taken_from_a_picture_or_a_text() {
     let page = page_for(&[Role::Existing]).await;
@@ -765,6 +811,43 @@ async fn the_end_is_shown_before_the_page_closes() {
     closing.await.unwrap();
     let gone = browser.ask(Method::GET, "").send().await;
     gone.expect_err("nobody listens there");
+}
+
+/// Its connection was lost when the sign-in ended; it comes back after a second.
+#[tokio::test]
+async fn a_page_that_comes_back_is_shown_the_end() {
+    let page = page_for(&[Role::New]).await;
+    let person = page.person(Role::New).unwrap();
+    let browser = Browser::at(&page);
+    let mut open = browser.open().await;
+    let token = open.token().await;
+    drop(open);
+    while browser.post("here", &token, "").await == 204 {}
+    person.end(PageOutcome {
+        success: true,
+        what: "Signed in.".to_owned(),
+        cause: None,
+        advice: String::new(),
+    });
+    let closing = tokio::spawn(page.close());
+    // The server has no reason to stay but this page.
+    for _ in 0..5 {
+        tokio::task::yield_now().await;
+    }
+    let mut open = browser.open().await;
+    open.token().await;
+    open.until(|view| view["devices"][0]["outcome"].is_object())
+        .await;
+    closing.await.unwrap();
+}
+
+/// `start_paused`: what is waited for takes its time.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_waited_for_who_has_never_opened_the_page() {
+    let page = page_for(&[Role::New]).await;
+    let began = tokio::time::Instant::now();
+    page.close().await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test]
