@@ -32,17 +32,37 @@ async function post(path, body, type) {
   return response;
 }
 
-const answer = (question, text) =>
-  post("answer", JSON.stringify({ question, answer: text }), "application/json");
+// Why the program has not taken it; empty if it has, or if that is said elsewhere.
+function refusal(status, tooLarge) {
+  switch (status) {
+    case 204: case 409: case 410: return "";
+    case 408: return "It did not arrive in time. Try again.";
+    case 413: return tooLarge;
+    case 422: return "This picture cannot be read. Use another one, or the code as text.";
+    case undefined: return "The program does not answer. Try again.";
+    default: return "The program cannot take this now. Try again.";
+  }
+}
+
+async function answer(form, question, text) {
+  const body = JSON.stringify({ question, answer: text });
+  const response = await post("answer", body, "application/json");
+  const why = refusal(response?.status, "This text is too long.");
+  const wrong = form.querySelector(".wrong");
+  if (wrong) wrong.textContent = why;
+  else if (why || response.status === 204) tell(why);
+}
 
 function listen() {
   const events = new EventSource("events");
+  let busy = false; // the program ends this stream then, and is asked again
   events.addEventListener("page", (event) => {
     page = event.data;
     tell("");
   });
   events.addEventListener("ping", () => send("here").catch(() => null));
   events.addEventListener("busy", () => {
+    busy = true;
     tell("This sign-in is open on another page. Close that one, and this one takes over.");
   });
   events.addEventListener("view", (event) => {
@@ -54,7 +74,8 @@ function listen() {
     }
   });
   events.addEventListener("error", () => {
-    if (!over && !connection.textContent) tell("The program does not answer. This page keeps trying.");
+    if (!over && !busy) tell("The program does not answer. This page keeps trying.");
+    busy = false;
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, 1000);
   });
 }
@@ -151,7 +172,7 @@ function ask(part, question, n) {
     if (question.kind === "open_link" && button === "yes") {
       window.open(question.link, "_blank", "noopener,noreferrer");
     }
-    answer(question.id, button || new FormData(form).get("answer") || "");
+    answer(form, question.id, button || new FormData(form).get("answer") || "");
   });
   part.replaceChildren(form);
   if (question.kind === "code") part.stopCamera = scan(form, question.id);
@@ -173,9 +194,13 @@ function scan(form, id) {
   async function picture(blob, isFrame) {
     if (!isFrame) wrong.textContent = "";
     const response = await post(`picture?question=${id}`, blob);
-    if (response?.status === 200 && !isFrame) wrong.textContent = (await response.json()).why;
-    if (response?.status === 413) wrong.textContent = "This picture is too large.";
-    return ![204, 409, 410].includes(response?.status);
+    const status = response?.status;
+    if (!isFrame) {
+      const why = status === 200 ? (await response.json()).why : refusal(status, "This picture is too large.");
+      wrong.textContent = why;
+    }
+    // 409: this page may be about to get its place back.
+    return ![204, 410].includes(status);
   }
 
   async function frames() {
@@ -198,17 +223,23 @@ function scan(form, id) {
   button.addEventListener("click", async () => {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: FRAME_SIDE } } });
+      if (done) return stop();
+      video.srcObject = stream;
+      filming(true);
+      await video.play();
     } catch {
+      filming(false);
+      turnOff();
       wrong.textContent = "The camera cannot be used. Choose a picture, or use the code as text.";
       return;
     }
-    if (done) return stop();
-    video.srcObject = stream;
-    video.hidden = false;
-    button.hidden = true;
-    await video.play();
     frames();
   });
+
+  function filming(is) {
+    video.hidden = !is;
+    button.hidden = is;
+  }
 
   // Text goes where text belongs.
   function chosen(event, files) {
@@ -217,7 +248,10 @@ function scan(form, id) {
     event.preventDefault();
     picture(files[0], false);
   }
-  form.querySelector("[type=file]").addEventListener("change", (event) => chosen(event, event.target.files));
+  form.querySelector("[type=file]").addEventListener("change", (event) => {
+    chosen(event, event.target.files);
+    event.target.value = ""; // the same one may be chosen again
+  });
   const listening = new AbortController();
   const anywhere = (name, heard) => document.addEventListener(name, heard, { signal: listening.signal });
   anywhere("paste", (event) => chosen(event, event.clipboardData?.files));
@@ -228,11 +262,15 @@ function scan(form, id) {
   });
   anywhere("dragleave", () => form.classList.remove("drop"));
 
+  function turnOff() {
+    for (const track of stream?.getTracks() ?? []) track.stop();
+    stream = null;
+  }
+
   function stop() {
     done = true;
     listening.abort();
-    for (const track of stream?.getTracks() ?? []) track.stop();
-    stream = null;
+    turnOff();
   }
   return stop;
 }

@@ -35,6 +35,7 @@ mod sign_ins;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod support;
+mod troubles;
 #[path = "../../../sandbox/tests/it/webdriver.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod webdriver;
