@@ -5,6 +5,7 @@ use std::sync::Arc;
 use matrix_qr_page::{Page, PageOptions, PageOutcome, PagePerson, words};
 use matrix_qr_protocol::{qr::QrCode, revision::Role};
 use serde_json::json;
+use url::{Host, Url};
 
 use crate::{
     args::WebArgs,
@@ -93,15 +94,37 @@ pub(crate) fn failed(failure: &Failure) -> PageOutcome {
 
 /// Refuses a page that other machines reach, unless that is wanted: before anything is started.
 pub(crate) fn check(args: &WebArgs) -> Result<(), Failure> {
-    match args.web {
-        Some(listen) if !listen.ip().is_loopback() && !args.web_allow_remote => Err(Failure::new(
+    if args.web_allow_remote {
+        return Ok(());
+    }
+    if let Some(listen) = args.web.filter(|listen| !listen.ip().is_loopback()) {
+        return Err(Failure::new(
             Exit::Usage,
             format!("other machines can reach {}", listen.ip()),
             "Use 127.0.0.1 with an SSH tunnel or a proxy with TLS. Or add --web-allow-remote: then \
              whoever sees the traffic can answer in your place.",
-        )),
-        _ => Ok(()),
+        ));
     }
+    if let Some(url) = args.web_url.as_ref().filter(|url| !is_private(url)) {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("nothing is encrypted at {url}"),
+            "Name the https:// URL of a proxy with TLS. Or add --web-allow-remote: then whoever \
+             sees the traffic can answer in your place.",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether nobody sees the traffic between a browser and this URL.
+fn is_private(url: &Url) -> bool {
+    let is_loopback = match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || is_loopback
 }
 
 /// In a picture, or in a text.
@@ -109,4 +132,38 @@ fn read_code(contents: &[u8]) -> Result<QrCode, String> {
     let scanned = scan::scan(contents);
     let read = scanned.map(|scanned| scanned.code);
     read.map_err(|failure| format!("{} {}", words::sentence(&failure.what), failure.advice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_refused(url: &str, web_allow_remote: bool) -> bool {
+        let args = WebArgs {
+            web: Some(([127, 0, 0, 1], 8787).into()),
+            web_allow_remote,
+            web_url: Some(url.parse().unwrap()),
+        };
+        check(&args).is_err()
+    }
+
+    #[test]
+    fn a_proxy_without_tls_is_refused_unless_that_is_wanted() {
+        for private in [
+            "https://bot.example.org",
+            "http://localhost:8080",
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+        ] {
+            assert!(!is_refused(private, false), "{private}");
+        }
+        for seen in [
+            "http://bot.example.org",
+            "http://192.0.2.1",
+            "http://localhost.example.org",
+        ] {
+            assert!(is_refused(seen, false), "{seen}");
+            assert!(!is_refused(seen, true), "{seen}");
+        }
+    }
 }

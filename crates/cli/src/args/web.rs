@@ -26,12 +26,15 @@ pub(crate) struct WebArgs {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = match text.strip_prefix("localhost") {
+        Some(port) if port.is_empty() || port.starts_with(':') => {
+            format!("{}{port}", Ipv4Addr::LOCALHOST)
+        }
+        _ => text.to_owned(),
+    };
     let bare: Result<IpAddr, _> = text.trim_matches(['[', ']']).parse();
     bare.map(|ip| SocketAddr::new(ip, 0))
-        .or_else(|_| {
-            text.replace("localhost", &Ipv4Addr::LOCALHOST.to_string())
-                .parse()
-        })
+        .or_else(|_| text.parse())
         .map_err(|_| "it is neither an IP address nor one with a port".to_owned())
 }
 
@@ -41,5 +44,27 @@ fn public(text: &str) -> Result<Url, String> {
         Ok(url)
     } else {
         Err("nothing may follow the host and its port".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_port_or_a_free_one() {
+        for (given, meant) in [
+            ("localhost", "127.0.0.1:0"),
+            ("localhost:8787", "127.0.0.1:8787"),
+            ("127.0.0.1", "127.0.0.1:0"),
+            ("[::1]:8787", "[::1]:8787"),
+            ("[::1]", "[::1]:0"),
+            ("::1", "[::1]:0"),
+        ] {
+            assert_eq!(address(given), Ok(meant.parse().unwrap()), "{given}");
+        }
+        for wrong in ["", "attic", "localhost1", "127.0.0.1:", "notlocalhost:80"] {
+            assert!(address(wrong).is_err(), "{wrong}");
+        }
     }
 }
