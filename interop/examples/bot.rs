@@ -51,21 +51,27 @@ async fn main() -> Result<()> {
             .backups()
             .download_room_keys_for_room(room.room_id())
             .await?;
-        for event in room.messages(MessagesOptions::backward()).await?.chunk {
-            println!(
-                "old: {}",
-                event
-                    .raw()
-                    .get_field::<serde_json::Value>("content")?
-                    .unwrap_or_default()
-            );
-        }
+        show_old(&room).await?;
     }
     client.add_event_handler(pong);
     client
         .sync(SyncSettings::default().token(first.next_batch))
         .await?;
     Ok(())
+}
+
+/// All messages of the room, one page after the other, the newest first.
+async fn show_old(room: &Room) -> Result<()> {
+    let mut next = MessagesOptions::backward();
+    loop {
+        let page = room.messages(next).await?;
+        for event in page.chunk {
+            let content = event.raw().get_field::<serde_json::Value>("content")?;
+            println!("old: {}", content.unwrap_or_default());
+        }
+        let Some(end) = page.end else { return Ok(()) };
+        next = MessagesOptions::backward().from(&*end);
+    }
 }
 
 async fn pong(event: OriginalSyncRoomMessageEvent, room: Room) -> Result<(), matrix_sdk::Error> {

@@ -25,22 +25,12 @@ use crate::{
     uploads,
 };
 
-/// How much of a bot's life a cell has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BotLife {
-    /// From the sign-in over the end of a token and a new start to the sign-out.
-    Whole,
-    /// From the sign-in to an answer.
-    Start,
-}
-
 /// One bot, and how it is signed in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BotCase {
     pub(crate) library: BotLibrary,
     pub(crate) existing: Software,
     pub(crate) shows: ShowingDevice,
-    pub(crate) life: BotLife,
 }
 
 /// A bot that runs.
@@ -63,17 +53,14 @@ impl BotCase {
         } else {
             "existing device"
         };
-        let life = match self.life {
-            BotLife::Whole => "its whole life",
-            BotLife::Start => "up to its first answer",
-        };
         format!(
-            "bot on {}, existing device {existing}; the {shows} shows the code; {life}",
+            "bot on {}, existing device {existing}; the {shows} shows the code; its whole life",
             self.library.package()
         )
     }
 
-    /// Returns the time from the start of the first program until the bot has read old messages.
+    /// From the sign-in over the end of a token and a new start to the sign-out. Returns the time
+    /// from the start of the first program until the bot has read old messages.
     pub(crate) async fn cell(&self, account: &SharedAccount<'_>, room: &str) -> Result<Duration> {
         let env = account.env;
         let mut bot = self.sign_in(account).await.context("sign-in")?;
@@ -86,10 +73,6 @@ impl BotCase {
             "{} is not verified",
             bot.device
         );
-        if self.life == BotLife::Start {
-            account.ping(room, &bot.device).await?;
-            return Ok(took);
-        }
         sleep(TOKEN_LIFETIME.saturating_sub(since.elapsed())).await;
         account
             .ping(room, &bot.device)
@@ -161,7 +144,6 @@ impl BotCase {
             library,
             existing,
             shows,
-            ..
         } = self;
         format!("{library:?}-{existing:?}-{shows:?}").to_lowercase()
     }

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use crate::{
-    bot_life::{BotCase, BotLife},
+    bot_life::BotCase,
     case::{
         RevisionOption::Msc4108,
         SessionHost,
@@ -23,11 +23,11 @@ use crate::{
 };
 
 /// Each existing device shows the code once, and scans it once.
-const WAYS: [(Software, ShowingDevice, BotLife); 4] = [
-    (Ours, New, BotLife::Whole),
-    (MatrixSdk, Existing, BotLife::Whole),
-    (Ours, Existing, BotLife::Start),
-    (MatrixSdk, New, BotLife::Start),
+const WAYS: [(Software, ShowingDevice); 4] = [
+    (Ours, New),
+    (MatrixSdk, Existing),
+    (Ours, Existing),
+    (MatrixSdk, New),
 ];
 
 /// The bots that run: all of them, if `--only` does not name one.
@@ -77,12 +77,11 @@ async fn one_by_one(
 ) -> Result<Vec<(BotCase, Result<Duration>)>> {
     let room = account.new_room().await?;
     let mut results = Vec::new();
-    for (existing, shows, life) in WAYS {
+    for (existing, shows) in WAYS {
         let case = BotCase {
             library,
             existing,
             shows,
-            life,
         };
         let result = timeout(LIMIT, case.cell(account, &room)).await;
         results.push((case, result.map_err(Into::into).flatten()));

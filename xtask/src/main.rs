@@ -130,16 +130,10 @@ fn installed() -> TaskResult {
 
 fn test() -> TaskResult {
     step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
-    step("lints", || {
-        cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ])
+    step("lints", || clippy(&["--workspace"]))?;
+    // In the workspace other crates ask for the store, so this is the only build without it.
+    step("lints of the device without its store", || {
+        clippy(&["-p", "matrix-qr-device", "--no-default-features"])
     })?;
     step("spelling", spelling)?;
     step("walls", walls::walls)?;
@@ -186,6 +180,11 @@ fn test() -> TaskResult {
     eprintln!("== everything passed");
     not_checked.iter().for_each(|words| eprintln!("{words}"));
     Ok(())
+}
+
+fn clippy(packages: &[&str]) -> TaskResult {
+    let rest = ["--all-targets", "--locked", "--", "-D", "warnings"];
+    cargo(&[&["clippy"], packages, &rest[..]].concat())
 }
 
 /// `.codespellrc` lists the files to skip and the words that are right.

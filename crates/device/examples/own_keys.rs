@@ -2,7 +2,8 @@
 //! what it is given on disk. The sign-in around it is the one of `sign_in.rs`, with
 //! `Arc::new(MyKeys::default())` in place of `StoreKeys`.
 //!
-//! `cargo run --no-default-features --example own_keys` prints what would be uploaded.
+//! `cargo run -p matrix-qr-device --no-default-features --example own_keys` prints what would be
+//! uploaded. It is built without matrix-sdk-crypto.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

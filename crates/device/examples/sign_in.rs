@@ -1,7 +1,7 @@
 //! A program that becomes a device of a Matrix account, verified, with its keys and its session in a
 //! directory that matrix-sdk opens.
 //!
-//! `cargo run --example sign_in -- example.org my-session`
+//! `cargo run -p matrix-qr-device --example sign_in -- example.org my-session`
 //! (`http://127.0.0.1:8008` for the homeserver of `matrix-qr sandbox`.)
 
 use std::{

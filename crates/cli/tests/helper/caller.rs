@@ -209,6 +209,17 @@ impl TestCaller {
         }
     }
 
+    /// What it has reported under this name.
+    pub(crate) fn events(&self, name: &str) -> Vec<Value> {
+        let lines = self.heard.iter();
+        let messages = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        messages
+            .filter(|message| message["method"] == "progress")
+            .map(|message| message["params"].clone())
+            .filter(|event| event["event"] == name)
+            .collect()
+    }
+
     /// Waits until the helper ends, with this exit code. Returns what it wrote to standard error.
     pub(crate) fn ends(&mut self, code: i32) -> String {
         let until = Instant::now() + PATIENCE;
@@ -230,6 +241,13 @@ impl TestCaller {
             self.heard.join("\n")
         );
         errors
+    }
+}
+
+impl TestCaller {
+    /// It was killed, and has let go of its files.
+    pub(crate) fn was_killed(&mut self) {
+        assert_eq!(self.child.wait().unwrap().code(), None);
     }
 }
 

@@ -26,10 +26,12 @@ pub(crate) enum Side {
 
 pub(crate) use Side::{Existing, New};
 
-fn other(side: Side) -> Side {
-    match side {
-        New => Existing,
-        Existing => New,
+impl Side {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            New => Existing,
+            Existing => New,
+        }
     }
 }
 
@@ -41,6 +43,10 @@ pub(crate) type Change = fn(&OwnKeys, &mut Value);
 pub(crate) enum Mischief {
     Close,
     Terminate,
+    /// The helper is killed. The person at the other device gives up then.
+    Kill,
+    /// Nothing.
+    Hang,
     Cancel,
     AnswerError,
     /// This is the result.
@@ -88,6 +94,8 @@ pub(crate) struct HelperMeeting {
     /// What the new device's program was to store.
     pub(crate) kept: Option<Value>,
     mischief: Option<(Side, &'static str, Mischief)>,
+    /// How long the sign-in may take.
+    patience: Duration,
     /// How often that question is answered as usual before.
     usual_answers: usize,
     ids: [Option<u64>; 2],
@@ -111,6 +119,7 @@ impl HelperMeeting {
             secrets: Value::Null,
             kept: None,
             mischief: None,
+            patience: PATIENCE,
             usual_answers: 0,
             ids: [None; 2],
             ends: [None, None],
@@ -137,13 +146,16 @@ impl HelperMeeting {
         method: &'static str,
         mischief: Mischief,
     ) -> Self {
+        if matches!(mischief, Mischief::Hang) {
+            self.patience += Duration::from_secs(30);
+        }
         self.mischief = Some((side, method, mischief));
         self
     }
 
     /// Returns how it ended at the new device and at the existing one.
     pub(crate) fn run(&mut self) -> [HelperEnd; 2] {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.patience;
         self.begin(self.shown_by);
         while self.ends.iter().any(Option::is_none) {
             assert!(
@@ -242,6 +254,11 @@ impl HelperMeeting {
         match self.mischief.take_if(now) {
             Some((_, _, Mischief::Close)) => self.caller(side).close(),
             Some((_, _, Mischief::Terminate)) => self.caller(side).signal("TERM"),
+            Some((_, _, Mischief::Kill)) => {
+                self.caller(side).signal("KILL");
+                self.caller(side.other()).request("cancel", json!({}));
+            }
+            Some((_, _, Mischief::Hang)) => {}
             Some((_, _, Mischief::Cancel)) => drop(self.caller(side).request("cancel", json!({}))),
             Some((_, _, Mischief::AnswerError)) => {
                 let error = json!({ "code": 1, "message": "it failed" });
@@ -275,7 +292,7 @@ impl HelperMeeting {
             "show_code" => {
                 assert!(text("drawing").contains('▀') && text("svg").contains("</svg>"));
                 self.code = params["code"].clone();
-                self.begin(other(side));
+                self.begin(side.other());
                 Value::Null
             }
             "scan_code" => json!({ "code": self.code }),
@@ -374,6 +391,12 @@ impl HelperAccount {
         let mut meeting = HelperMeeting::new(new, existing, shown_by);
         meeting.secrets = serde_json::to_value(self.account.secrets()).unwrap();
         meeting
+    }
+
+    pub(crate) fn devices_beside(&self, first: &str) -> Vec<String> {
+        let mut devices = self.account.sandbox.record().devices;
+        devices.retain(|device| device != first);
+        devices
     }
 
     /// Nothing is left of the new device, and it was never there without a signature.

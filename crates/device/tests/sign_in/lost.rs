@@ -152,14 +152,14 @@ async fn nobody_gives_any_again(shown_by: Role) {
     loop {
         let writes = lose_the_answer_to(&world, nth);
         let end = world.sign_in(&plan).await;
-        if end.new.is_ok() {
-            assert_complete(&world, &end).await;
-            world.reopen_new().await.log_out().await.unwrap();
-        } else {
+        if let Err(new) = &end.new {
             failed += 1;
-            assert_told(&world, end.new.as_ref().unwrap_err(), &row.new);
+            assert_told(&world, new, &row.new);
             assert_told(&world, end.existing.as_ref().unwrap_err(), &row.existing);
             assert_no_new_device(&world, &end);
+        } else {
+            assert_complete(&world, &end).await;
+            world.reopen_new().await.log_out().await.unwrap();
         }
         if writes.load(Ordering::SeqCst) < nth {
             break;
