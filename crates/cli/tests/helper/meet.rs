@@ -189,7 +189,7 @@ impl HelperMeeting {
     fn do_not_show_the_code_to_nobody(&mut self) {
         let shows = self.shown_by;
         let has_ended = |side: Side| self.ends[side as usize].is_some();
-        if !has_ended(other(shows)) || has_ended(shows) {
+        if !has_ended(shows.other()) || has_ended(shows) {
             return;
         }
         let is_connected = |line: &String| line.contains(r#""event":"connected""#);

@@ -86,10 +86,13 @@ impl SecretsEnv {
     }
 }
 
+/// Changes a part of secrets that would be right.
+type Change<T> = fn(&mut T);
+
 #[tokio::test]
 async fn each_private_key_must_be_the_published_one() {
     let env = SecretsEnv::start().await;
-    let changes: [(CrossSigningKey, fn(&mut CrossSigning)); 3] = [
+    let changes: [(CrossSigningKey, Change<CrossSigning>); 3] = [
         (CrossSigningKey::Master, |keys| keys.master_key = other()),
         (CrossSigningKey::SelfSigning, |keys| {
             keys.self_signing_key = other();
@@ -184,7 +187,7 @@ async fn a_backup_that_the_secrets_do_not_open_is_not_kept() {
         ours: ours.to_owned(),
         current: current.to_owned(),
     };
-    let changes: [(fn(&mut Backup), BackupProblem); 5] = [
+    let changes: [(Change<Backup>, BackupProblem); 5] = [
         (
             |backup| backup.algorithm = "m.another".to_owned(),
             BackupProblem::UnknownAlgorithm,
