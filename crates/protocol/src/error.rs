@@ -156,16 +156,8 @@ impl Error {
             Self::SameRole(role) => (Cause::Person, same_role(*role).1),
             Self::NotOwnDevice => (Cause::Person, NOT_OWN_DEVICE),
             Self::Channel(_) | Self::Tampered => (Cause::ThirdParty, INTERFERENCE),
-            Self::TamperedWithSecrets => (
-                Cause::ThirdParty,
-                "The other device may have sent the secrets; nobody else can read them. Start \
-                 again with a new code; if it happens again, use another network.",
-            ),
-            Self::TamperedAfterSecrets => (
-                Cause::ThirdParty,
-                "Only the new device can read the secrets. If it is not signed in, start again with \
-                 a new code; if it happens again, use another network.",
-            ),
+            Self::TamperedWithSecrets => (Cause::ThirdParty, SECRETS_MAY_BE_SENT),
+            Self::TamperedAfterSecrets => (Cause::ThirdParty, SECRETS_ARE_SENT),
             Self::WrongCheckCode => (Cause::Person, WRONG_DIGITS),
             Self::Cancelled => (Cause::Person, "Start again when you are ready."),
             Self::CancelledTooLate(_) => (
@@ -216,6 +208,12 @@ impl Error {
         }
     }
 }
+
+const SECRETS_MAY_BE_SENT: &str = "The other device may have sent the secrets; nobody else can read \
+    them. Start again with a new code; if it happens again, use another network.";
+
+const SECRETS_ARE_SENT: &str = "Only the new device can read the secrets. If it is not signed in, \
+    start again with a new code; if it happens again, use another network.";
 
 /// What both devices are, and what to do about it.
 fn same_role(role: Role) -> (&'static str, &'static str) {
