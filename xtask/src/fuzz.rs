@@ -24,13 +24,14 @@ const CORPUS: &str = "fuzz/corpus";
 const SECONDS: u64 = 60;
 
 /// What libFuzzer needs to see which code an input reaches: what `cargo fuzz --sanitizer none`
-/// passes. The stable compiler takes it. No sanitizer: there is no `unsafe` here to be watched.
+/// passes. The stable compiler takes it. No sanitizer: there is no `unsafe` here to be watched. This is
+/// the only build of the device without its store, so a warning fails it.
 const FLAGS: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares \
-    --cfg fuzzing \
+    --cfg fuzzing -Dwarnings \
     -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
 
 /// The arguments: seconds, then targets; all of them, if there are none.
@@ -71,17 +72,17 @@ fn targets(wanted: &[String]) -> Result<Vec<FuzzTarget>, String> {
 }
 
 /// One build; returns the directory with the programs. With `--target`, so that build scripts and
-/// macros are built without the flags.
+/// macros are built without the flags: they are those of the workspace.
 fn build(targets: &[FuzzTarget]) -> Result<PathBuf, String> {
     let host = &host()?;
     let mut cargo = command(&["build", "--locked"]);
     cargo
         .args(targets.iter().flat_map(|target| ["--bin", &target.0]))
         .args(["--manifest-path", "fuzz/Cargo.toml"])
-        .args(["--target", host, "--target-dir", PLACE])
+        .args(["--target", host, "--target-dir", "target"])
         .env("RUSTFLAGS", FLAGS);
     run(&mut cargo, "cargo build in fuzz/")?;
-    Ok(Path::new(PLACE).join(host).join("debug"))
+    Ok(Path::new("target").join(host).join("debug"))
 }
 
 /// Two at a time. All are run, whatever one of them finds.

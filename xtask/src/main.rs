@@ -8,6 +8,7 @@
 //! | `package` | builds, installs, starts and removes the Debian packages |
 //! | `packages` | checks the packages for Python and Node, builds them, and installs them |
 //! | `dist` | the release artefacts: built, packed, installed and run |
+//! | `crates` | the crates, as they would be published |
 //! | `build` | how the programs are built, for this machine or for others |
 //! | `interop` | runs our programs against Synapse and matrix-sdk |
 //! | `pictures` | compares what we read of photographed QR codes with what zxing-cpp reads |
@@ -26,6 +27,7 @@
 mod advisories;
 mod bench;
 mod build;
+mod crates;
 mod dist;
 mod files;
 mod fuzz;
@@ -129,28 +131,28 @@ fn installed() -> TaskResult {
 }
 
 fn test() -> TaskResult {
-    step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
-    step("lints", || clippy(&["--workspace"]))?;
-    // In the workspace other crates ask for the store, so this is the only build without it.
-    step("lints of the device without its store", || {
-        clippy(&["-p", "matrix-qr-device", "--no-default-features"])
+    let mut steps = Steps::default();
+    steps.run("formatting", || cargo(&["fmt", "--all", "--check"]))?;
+    steps.run("lints", || {
+        let options = ["--workspace", "--all-targets", "--locked"];
+        cargo(&[&["clippy"], &options[..], &["--", "-D", "warnings"]].concat())
     })?;
-    step("spelling", spelling)?;
-    step("walls", walls::walls)?;
-    step("lock files", lock_files)?;
-    step("dependencies", || {
+    steps.run("spelling", spelling)?;
+    steps.run("walls", walls::walls)?;
+    steps.run("lock files", lock_files)?;
+    steps.run("dependencies", || {
         let checks = ["check", "bans", "licenses", "sources"];
         cargo(&[&["deny", "--locked", "--log-level", "error"], &checks[..]].concat())
     })?;
     let mut not_checked = None;
-    step("advisories", || {
+    steps.run("advisories", || {
         not_checked = advisories::advisories_where_reachable()?;
         Ok(())
     })?;
-    step("workflows", workflows::workflows)?;
-    step("crates", crates)?;
-    step("documentation", documentation)?;
-    step("tests", || {
+    steps.run("workflows", workflows::workflows)?;
+    steps.run("crates", crates::crates)?;
+    steps.run("documentation", documentation)?;
+    steps.run("tests", || {
         packages::accessibility_checker()?;
         // Many of them wait for most of their time.
         run(
@@ -170,21 +172,16 @@ fn test() -> TaskResult {
             "cargo test",
         )
     })?;
-    step("package", debian_packages)?;
+    steps.run("package", debian_packages)?;
     // After it, because the wheel is made from the same build.
-    step("packages", packages::packages)?;
+    steps.run("packages", packages::packages)?;
     // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
     // otherwise.
-    step("interop", || interop::interop(&["--untimed".to_owned()]))?;
-    step("fuzzing", || fuzz::fuzz(&[]))?;
-    eprintln!("== everything passed");
+    steps.run("interop", || interop::interop(&["--untimed".to_owned()]))?;
+    steps.run("fuzzing", || fuzz::fuzz(&[]))?;
+    eprintln!("== everything passed, in seconds:{}", steps.seconds);
     not_checked.iter().for_each(|words| eprintln!("{words}"));
     Ok(())
-}
-
-fn clippy(packages: &[&str]) -> TaskResult {
-    let rest = ["--all-targets", "--locked", "--", "-D", "warnings"];
-    cargo(&[&["clippy"], packages, &rest[..]].concat())
 }
 
 /// `.codespellrc` lists the files to skip and the words that are right.
@@ -207,23 +204,6 @@ fn lock_files() -> TaskResult {
     })
 }
 
-/// Each crate that others build on, as crates.io would get it. It compiles from what is packed.
-fn crates() -> TaskResult {
-    let ours = ["--exclude", "xtask", "--exclude", "matrix-qr-bench"];
-    let package = [
-        // Its profiles, which a packed crate does not have: with others, libraries that are there
-        // would be compiled once more.
-        "--config",
-        "Cargo.toml",
-        "package",
-        "--workspace",
-        "--locked",
-        "--allow-dirty",
-        "--quiet",
-    ];
-    cargo(&[&package[..], &ours].concat())
-}
-
 /// Those with this machine's programs.
 fn debian_packages() -> TaskResult {
     packages::programs()?;
@@ -238,10 +218,23 @@ fn documentation() -> TaskResult {
     )
 }
 
-fn step(name: &str, work: impl FnOnce() -> TaskResult) -> TaskResult {
-    eprintln!("== {name}");
-    let start = Instant::now();
-    work()?;
-    eprintln!("== {name}: passed in {} s", start.elapsed().as_secs());
-    Ok(())
+/// The parts of the test, one after the other.
+#[derive(Default)]
+struct Steps {
+    /// How long each one took.
+    seconds: String,
+}
+
+impl Steps {
+    fn run(&mut self, name: &str, work: impl FnOnce() -> TaskResult) -> TaskResult {
+        // Whoever sees only the end of a log that was cut off sees where the time went.
+        eprintln!("== {name} (seconds so far:{})", self.seconds);
+        let start = Instant::now();
+        work()?;
+        let seconds = start.elapsed().as_secs();
+        if seconds > 0 {
+            self.seconds.push_str(&format!(" {name} {seconds}"));
+        }
+        Ok(())
+    }
 }

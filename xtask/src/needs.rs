@@ -141,7 +141,9 @@ pub(crate) fn install(needs: &[Need]) -> TaskResult {
             Source::Debian(_) => {}
             Source::Cargo(version) => {
                 let version = format!("{}@{version}", need.program);
-                cargo(&["install", "--quiet", "--locked", &version])?;
+                // Not optimised: that takes longer than all that it does here.
+                let options = ["--quiet", "--locked", "--debug"];
+                cargo(&[&["install"], &options[..], &[&version]].concat())?;
             }
             Source::PyPi => {
                 let python = python::environment(NODE_PLACE)?;

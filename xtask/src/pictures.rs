@@ -9,7 +9,7 @@ use crate::{
 
 const VENV: &str = "target/photographs/venv";
 const OTHERS: [&str; 3] = ["zxing-cpp==3.1.1", "numpy", "pillow"];
-const TEST: &str = "the_whole_corpus_of_photographs_is_written_and_read";
+const TEST: &str = "the_whole_corpus_of_photographs_is_written_and_read_all_at_once";
 
 /// A test writes the photographs and what we read in them. A script compares that with zxing-cpp.
 pub(crate) fn pictures() -> TaskResult {

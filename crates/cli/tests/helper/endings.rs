@@ -31,6 +31,19 @@ const QUESTIONS: [(Side, Side, &str); 15] = [
     (Existing, Existing, "secrets"),
 ];
 
+/// Each on an account of its own, and five at a time: where one side is gone without a word, the
+/// other waits for it.
+fn at_each_question(work: impl Fn(&HelperAccount, (Side, Side, &'static str)) + Sync) {
+    let work = &work;
+    for questions in QUESTIONS.chunks(5) {
+        thread::scope(|scope| {
+            for question in questions {
+                scope.spawn(move || work(&HelperAccount::start(), *question));
+            }
+        });
+    }
+}
+
 /// The sign-in ends in this way at the side of the mischief, and nothing is left.
 fn ends(
     account: &HelperAccount,
@@ -69,27 +82,24 @@ fn no_secret_in_errors(secrets: &Value, ends: [&HelperEnd; 2]) {
 
 #[test]
 fn a_program_that_closes_the_pipe_leaves_nothing() {
-    let account = HelperAccount::start();
-    for question in QUESTIONS {
-        let end = ends(&account, question, Mischief::Close);
+    at_each_question(|account, question| {
+        let end = ends(account, question, Mischief::Close);
         // It still writes how it ended, though nobody asked for more.
         assert_eq!(end.error()["code"], 3, "{question:?}");
-    }
+    });
 }
 
 #[test]
 fn a_helper_that_is_terminated_leaves_nothing() {
-    let account = HelperAccount::start();
-    for question in QUESTIONS {
-        let end = ends(&account, question, Mischief::Terminate);
+    at_each_question(|account, question| {
+        let end = ends(account, question, Mischief::Terminate);
         assert_eq!(end.error()["code"], 3, "{question:?}");
-    }
+    });
 }
 
 #[test]
 fn what_a_killed_helper_left_is_removed_by_the_next_sign_in() {
-    let account = HelperAccount::start();
-    for (side, shown_by, method) in QUESTIONS {
+    at_each_question(|account, (side, shown_by, method)| {
         let why = format!("{side:?} {method}");
         let mut meeting = account.meeting("msc4108", shown_by);
         meeting = meeting.with(side, method, Mischief::Kill);
@@ -120,7 +130,7 @@ fn what_a_killed_helper_left_is_removed_by_the_next_sign_in() {
         let id = next.new.request("logout", logout);
         next.new.result(id).unwrap();
         account.assert_undone(FIRST, &why);
-    }
+    });
 }
 
 /// The bounds are real time, so the sign-ins run side by side.
@@ -149,11 +159,10 @@ fn a_program_that_hangs_leaves_nothing() {
 
 #[test]
 fn a_sign_in_can_be_cancelled_at_every_question() {
-    let account = HelperAccount::start();
-    for question in QUESTIONS {
-        let end = ends(&account, question, Mischief::Cancel);
+    at_each_question(|account, question| {
+        let end = ends(account, question, Mischief::Cancel);
         assert_eq!(end.error()["code"], 3, "{question:?}");
-    }
+    });
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use std::{
     io::Cursor,
-    sync::{Arc, Mutex, mpsc as std_mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc as std_mpsc,
+    },
 };
 
 use super::*;
@@ -71,10 +75,13 @@ fn a_line_is_written_if_it_fits() {
 struct SlowReader {
     may_read: std_mpsc::Receiver<()>,
     read: Arc<Mutex<Vec<u8>>>,
+    /// How many times it was given something.
+    given: Arc<AtomicUsize>,
 }
 
 impl Write for SlowReader {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.given.fetch_add(1, Ordering::SeqCst);
         if self.may_read.recv().is_err() {
             return Err(ErrorKind::BrokenPipe.into());
         }
@@ -91,9 +98,11 @@ impl Write for SlowReader {
 async fn a_reader_that_does_not_read_for_half_a_minute_ends_it() {
     let (reads, may_read) = std_mpsc::channel();
     let read = Arc::new(Mutex::new(Vec::new()));
+    let given = Arc::new(AtomicUsize::new(0));
     let reader = SlowReader {
         may_read,
         read: read.clone(),
+        given: given.clone(),
     };
     let (queue, lines) = mpsc::channel(4);
     let writing = tokio::spawn(write(reader, lines));
@@ -101,7 +110,8 @@ async fn a_reader_that_does_not_read_for_half_a_minute_ends_it() {
         queue.send(line(&number).unwrap()).await.unwrap();
     }
     reads.send(()).unwrap();
-    while read.lock().unwrap().is_empty() {
+    // The second line's half minute does not begin before.
+    while given.load(Ordering::SeqCst) < 2 {
         tokio::task::yield_now().await;
     }
     tokio::time::advance(Duration::from_secs(29)).await;
