@@ -68,6 +68,18 @@ impl Cancel {
         }
     }
 
+    /// The result of `work`, unless it is cancelled first.
+    pub(crate) async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.cancelled() => Err(self.reason().unwrap_or_else(Failure::cancelled)),
+            result = work => result,
+        }
+    }
+
     /// Completes as soon as the person has cancelled, and on every later call.
     pub(crate) async fn cancelled(&self) {
         if self.0.subscribe().wait_for(Option::is_some).await.is_err() {

@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
     person.own_device = args.confirm_own_device;
     person.serve(&args.web).await?;
     let granted = granted(args, &device, &facts, &person).await;
-    let too_late = person.is_cancelled();
+    let too_late = person.cancel().is_cancelled();
     person.leave_page(outcome(&granted, too_late)).await;
     drop(person);
     report(out, &facts, &granted?, too_late);
@@ -47,10 +47,10 @@ async fn granted(
     facts: &Facts,
     person: &TerminalPerson,
 ) -> Result<Granted, Failure> {
-    let explained = |error| person.explained(error);
+    let explained = |error| person.cancel().explained(error);
     let own = OwnDevice::ask(person).await.map_err(explained)?;
     let start = start(&own, args, device, facts, person);
-    let start = person.unless_cancelled(start).await?;
+    let start = person.cancel().unless_cancelled(start).await?;
     let options = GrantOptions {
         dialect: args.exchange.dialect.into(),
         showing: args.exchange.revision.into(),

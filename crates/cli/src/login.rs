@@ -58,7 +58,10 @@ async fn signed_in(
     passphrase: Option<Passphrase>,
     person: &TerminalPerson,
 ) -> Result<SignedIn, Failure> {
-    let start = person.unless_cancelled(start(args, person)).await?;
+    let start = person
+        .cancel()
+        .unless_cancelled(start(args, person))
+        .await?;
     let keys = Arc::new(StoreKeys::new(&options.directory, passphrase));
     sign_in(options, start, person, keys)
         .await
@@ -84,7 +87,7 @@ fn outcome(signed_in: &Result<SignedIn, Failure>) -> PageOutcome {
 
 /// Whatever went wrong: most of all, a script must know that somebody has to remove a device.
 fn failure(error: Error, person: &TerminalPerson) -> Failure {
-    let failure = person.explained(error);
+    let failure = person.cancel().explained(error);
     if person.device_left() {
         Failure {
             exit: Exit::Server,

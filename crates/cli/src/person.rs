@@ -17,7 +17,7 @@ use std::{
 
 use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, UserId};
 use matrix_qr_page::words;
-use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, revision::Role};
+use matrix_qr_protocol::{channel::CheckCode, driver::Progress, revision::Role};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
@@ -103,13 +103,9 @@ impl TerminalPerson {
         self.out
     }
 
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
-    }
-
-    /// The error of a sign-in, explained by how the person cancelled it.
-    pub(crate) fn explained(&self, error: Error) -> Failure {
-        self.cancel.explained(error)
+    /// Whether this person has cancelled.
+    pub(crate) fn cancel(&self) -> &Cancel {
+        &self.cancel
     }
 
     fn update_on_cancel(&self, event: &ProgressEvent<'_>) {
@@ -122,18 +118,6 @@ impl TerminalPerson {
             .on_cancel
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = on_cancel;
-    }
-
-    /// The result of `work`, unless the person cancels first.
-    pub(crate) async fn unless_cancelled<T>(
-        &self,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(Failure::cancelled()),
-            result = work => result,
-        }
     }
 
     /// Asks a question. Returns the trimmed answer; `None` if the input has ended.

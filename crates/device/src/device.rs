@@ -88,7 +88,9 @@ impl<K: KeyHolder> Device<K> {
     }
 
     /// The room keys in the key backup, for a holder that imports them itself. It is fetched as a
-    /// whole (at most 256 MiB, 5 minutes), and decrypted as the keys are taken.
+    /// whole (at most 256 MiB, 5 minutes), and decrypted as the keys are taken. Of a backup that was
+    /// deleted there are none, and `outdated` says why: a holder that imports them at each start,
+    /// until that has succeeded once, would fail at each start otherwise.
     ///
     /// # Errors
     ///
@@ -100,7 +102,10 @@ impl<K: KeyHolder> Device<K> {
             .backup_key()
             .await?
             .ok_or(RestoreError::NotConnected)?;
-        Ok(room_keys_of_backup(self.homeserver(), &backup).await?)
+        match room_keys_of_backup(self.homeserver(), &backup).await {
+            Err(RestoreError::Gone(problem)) => Ok(BackedUpRoomKeys::gone(problem)),
+            found => Ok(found?),
+        }
     }
 
     /// Ends the session on the server and removes it from this machine.

@@ -41,6 +41,11 @@ impl RemotePerson {
         }
     }
 
+    /// Whether the sign-in is cancelled.
+    pub(super) fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
     /// Why the sign-in failed, with the device that it left in the account.
     pub(super) fn explained(&self, error: Error) -> RpcError {
         let device_left = lock(&self.device_left).clone();
@@ -53,20 +58,6 @@ impl RemotePerson {
         RpcError::with_device_left(failure, device_left)
     }
 
-    /// The result of `work`, unless it is cancelled first.
-    pub(super) async fn unless_cancelled<T>(
-        &self,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => {
-                Err(self.cancel.reason().unwrap_or_else(Failure::cancelled))
-            }
-            result = work => result,
-        }
-    }
-
     /// The other device's code. There are two attempts: a wrong text may have been in the
     /// clipboard, and a program that only repeats itself comes to an end.
     pub(super) async fn scan_code(&self) -> Result<QrCode, Failure> {
@@ -74,13 +65,14 @@ impl RemotePerson {
             let params = json!({ "problem": problem });
             self.ask::<ScannedText>("scan_code", params).await.read()
         };
-        self.unless_cancelled(async {
-            match scanned(None).await {
-                Ok(code) => Ok(code),
-                Err(problem) => scanned(Some(&problem.what)).await,
-            }
-        })
-        .await
+        self.cancel
+            .unless_cancelled(async {
+                match scanned(None).await {
+                    Ok(code) => Ok(code),
+                    Err(problem) => scanned(Some(&problem.what)).await,
+                }
+            })
+            .await
     }
 
     fn show(&self, method: &'static str, params: Value) {

@@ -134,7 +134,7 @@ async fn start_of_link<K: KeyHolder>(
                 .await
                 .map_err(Failure::not_ready)
         };
-        person.unless_cancelled(checked).await?;
+        person.cancel().unless_cancelled(checked).await?;
         return Ok(Start::Scan(person.scan_code().await?));
     }
     match &params.rendezvous {

@@ -1,6 +1,11 @@
 //! Checks each line against docs/helper.schema.json.
 
-use boon::{Compiler, Schemas};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::Value;
 
 use crate::support::schema::schema as events;
@@ -11,8 +16,25 @@ pub(crate) fn schema() -> Value {
     serde_json::from_str(SCHEMA).unwrap()
 }
 
+/// A definition, ready to be compared with.
+type Definition = Arc<(Schemas, SchemaIndex)>;
+
 /// What is wrong with the value, according to this definition.
 pub(crate) fn problem(value: &Value, definition: &str) -> Option<String> {
+    // To compile one takes longer than a sign-in.
+    static COMPILED: Mutex<BTreeMap<String, Definition>> = Mutex::new(BTreeMap::new());
+    let compiled = COMPILED
+        .lock()
+        .unwrap()
+        .entry(definition.to_owned())
+        .or_insert_with(|| compile(definition))
+        .clone();
+    let (schemas, index) = &*compiled;
+    let error = schemas.validate(value, *index).err()?;
+    Some(format!("{error:#}"))
+}
+
+fn compile(definition: &str) -> Definition {
     let (mut compiler, mut schemas) = (Compiler::new(), Schemas::new());
     compiler.enable_format_assertions();
     let resources = [
@@ -24,8 +46,7 @@ pub(crate) fn problem(value: &Value, definition: &str) -> Option<String> {
     }
     let place = format!("file:///helper.schema.json#/$defs/{definition}");
     let index = compiler.compile(&place, &mut schemas).unwrap();
-    let error = schemas.validate(value, index).err()?;
-    Some(format!("{error:#}"))
+    Arc::new((schemas, index))
 }
 
 /// Panics if a line is none of these.

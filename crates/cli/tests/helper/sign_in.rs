@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use matrix_qr_sandbox::Fault;
 use serde_json::{Value, json};
 
 use crate::{
@@ -205,6 +206,19 @@ fn a_device_whose_keys_the_caller_holds_lives_on() {
         restored,
         json!({ "keys": 1, "undecryptable": 1, "outdated": null })
     );
+
+    // What is gone cannot be had at the next start of the program either: no error, but a word.
+    let sandbox = &account.account.sandbox;
+    sandbox.faults().set(Fault::BackupDeleted);
+    let params = json!({ "directory": account.new_directory(), "keys": "caller" });
+    let id = caller.request("restore_keys", params);
+    let (question, _) = caller.question("secrets");
+    caller.answer(question, &json!({ "backup": backup }));
+    let restored = caller.result(id).unwrap();
+    assert_eq!(restored["keys"], 0);
+    let why = restored["outdated"].as_str().unwrap();
+    assert_eq!(why, "the homeserver has no backup for this account");
+    sandbox.faults().clear();
 
     // Each answer to it must be one, too.
     for rubbish in ["secrets", "room_keys"] {

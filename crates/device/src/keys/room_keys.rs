@@ -65,6 +65,16 @@ impl BackedUpRoomKeys {
         })
     }
 
+    /// None, because of this.
+    pub(crate) fn gone(problem: BackupProblem) -> Self {
+        Self {
+            batches: mpsc::channel(1).1,
+            entries: 0,
+            taken: 0,
+            outdated: Some(problem),
+        }
+    }
+
     /// The next room keys, at most 1000 at once; nothing at the end. What is not taken is not
     /// decrypted.
     pub async fn next(&mut self) -> Option<Vec<RoomKey>> {

@@ -135,6 +135,8 @@ faults! {
         "the current backup version is a newer one";
     BackupOtherKey = "backup-other-key", Homeserver,
         "the backup's auth_data has another public key";
+    BackupDeleted = "backup-deleted", Homeserver,
+        "the account has no key backup any more";
     LateAnswers { server: LateServer as server = LateServer::All, delay: Duration as milliseconds = Duration::from_secs(1) }
         = "late-answers", Every,
         "each answer of SERVER is late by MS milliseconds: all, homeserver, authorization, or rendezvous";

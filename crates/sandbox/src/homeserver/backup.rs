@@ -43,7 +43,8 @@ pub(super) async fn create(
 /// `GET /_matrix/client/v3/room_keys/version`
 pub(super) async fn current(State(state): State<Arc<SandboxState>>, _caller: Caller) -> JsonResult {
     let account = state.account();
-    let backup = account.backups.last().ok_or_else(no_such_backup)?;
+    let backup = backups(&state, &account).last();
+    let backup = backup.ok_or_else(no_such_backup)?;
     let newer = usize::from(state.faults.is_set(&Fault::BackupOtherVersion));
     Ok(Json(describe(
         &state,
@@ -131,6 +132,14 @@ pub(super) fn place(account: &Account, version: &str) -> Result<usize, MatrixErr
     place
         .filter(|place| *place < account.backups.len())
         .ok_or_else(no_such_backup)
+}
+
+/// Those that a device can see.
+pub(super) fn backups<'a>(state: &SandboxState, account: &'a Account) -> &'a [KeyBackup] {
+    match state.faults.is_set(&Fault::BackupDeleted) {
+        true => &[],
+        false => &account.backups,
+    }
 }
 
 pub(super) fn no_such_backup() -> MatrixError {

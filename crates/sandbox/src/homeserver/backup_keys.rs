@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    backup::{no_such_backup, place, summary},
+    backup::{backups, no_such_backup, place, summary},
     request::{Caller, JsonBody, JsonResult},
 };
 use crate::{account::KeyBackup, matrix_error::MatrixError, state::SandboxState};
@@ -195,11 +195,8 @@ fn read(
 ) -> JsonResult {
     let version = query.version.ok_or_else(version_missing)?;
     let account = state.account();
-    let backup = account
-        .backups
-        .get(place(&account, &version)?)
-        .ok_or_else(no_such_backup)?;
-    pick(backup)
+    let backup = backups(state, &account).get(place(&account, &version)?);
+    pick(backup.ok_or_else(no_such_backup)?)
         .map(Json)
         .ok_or_else(|| MatrixError::not_found("no such session in the backup"))
 }

@@ -303,6 +303,14 @@ async fn another_backup() {
     let (_, body) = env.get(&token, "v3/room_keys/version").await;
     assert_ne!(body["auth_data"]["public_key"], key);
     vodozemac::Curve25519PublicKey::from_base64(&text(&body["auth_data"], "public_key")).unwrap();
+    env.sandbox.faults().set(Fault::BackupDeleted);
+    for path in ["v3/room_keys/version", "v3/room_keys/keys?version=1"] {
+        let (status, body) = env.get(&token, path).await;
+        assert_eq!(
+            (status.as_u16(), &body["errcode"]),
+            (404, &json!("M_NOT_FOUND"))
+        );
+    }
 }
 
 #[tokio::test]
