@@ -137,6 +137,22 @@ async def sign_in_by_its_code(sandbox: Sandbox, bot: Bot) -> matrix_qr.Granted:
     return await granting
 
 
+async def kill_at_its_sign_in(name: str, sandbox: Sandbox, directory: Path, at: str) -> set[str]:
+    """The bot is killed there. Returns the account's devices, which are those of before."""
+    before = await devices(sandbox)
+    async with bot(name, sandbox, directory, killed=at) as killed:
+        # The first device may have found that everything is complete.
+        with contextlib.suppress(matrix_qr.MatrixQrError):
+            await sign_in_by_its_code(sandbox, killed)
+    # The helper signs the device out again.
+    for _ in range(100):
+        if await devices(sandbox) == before:
+            break
+        await asyncio.sleep(0.1)
+    assert await devices(sandbox) == before
+    return before
+
+
 async def sign_in_by_scanning(
     sandbox: Sandbox,
     sign_in: Callable[..., Awaitable[matrix_qr.SignedIn]],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from bots import (
     bot,
     devices,
     friend,
+    kill_at_its_sign_in,
     sign_in_by_its_code,
     sign_in_by_scanning,
 )
@@ -96,17 +96,7 @@ async def test_a_scanned_code_and_old_messages(sandbox: Sandbox, tmp_path: Path)
 
 async def test_a_bot_that_was_killed_at_its_sign_in(sandbox: Sandbox, tmp_path: Path) -> None:
     directory = tmp_path / "bot"
-    before = await devices(sandbox)
-    async with bot("nio", sandbox, directory, killed=f"{KEYS}.keep") as first:
-        # The first device may have found that everything is complete.
-        with contextlib.suppress(matrix_qr.MatrixQrError):
-            await sign_in_by_its_code(sandbox, first)
-    # The helper signs the device out again.
-    for _ in range(100):
-        if await devices(sandbox) == before:
-            break
-        await asyncio.sleep(0.1)
-    assert await devices(sandbox) == before
+    before = await kill_at_its_sign_in("nio", sandbox, directory, f"{KEYS}.keep")
     kept = sorted(file.suffix for file in (directory / "nio").iterdir())
     assert kept == ["", ".db"], "the store, and the mark that it is ours"
     async with bot("nio", sandbox, directory) as second:
