@@ -125,3 +125,41 @@ impl Drop for Page {
         self.server.abort();
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::StreamExt as _;
+
+    use super::*;
+    use crate::view::PageOutcome;
+
+    #[tokio::test]
+    async fn the_end_is_shown_even_if_it_comes_before_the_last_view_was_taken() {
+        let page = Page::start(PageOptions {
+            listen: ([127, 0, 0, 1], 0).into(),
+            public: None,
+            roles: vec![Role::New],
+            read_code: Arc::new(|_| Err(String::new())),
+        });
+        let page = page.await.unwrap();
+        let viewing = page.shared.viewer.take().unwrap();
+        let mut events = pin!(routes::views(viewing, page.shared.clone()));
+        for event in ["page", "view"] {
+            assert!(events.next().await.is_some(), "{event}");
+        }
+        page.shared.view.send_modify(|view| {
+            view.devices[0].outcome = Some(PageOutcome {
+                success: true,
+                what: String::new(),
+                cause: None,
+                advice: String::new(),
+            });
+        });
+        assert!(events.next().await.is_some(), "the end");
+        assert_eq!(*page.shared.shown.borrow(), Shown::End);
+        assert!(events.next().await.is_none());
+    }
+}

@@ -92,43 +92,47 @@ async fn events(State(shared): State<Arc<Shared>>) -> Response {
     Sse::new(views(viewing, shared)).into_response()
 }
 
-/// What is sent next to the page.
+/// What the page was sent last.
 enum Sent {
     Nothing,
     Token,
     View,
+    End,
 }
 
-/// First the page's token, then each view, until there will be no other one, or the page is gone.
-fn views(viewing: Viewing, shared: Arc<Shared>) -> impl Stream<Item = Result<Event, Infallible>> {
+/// First the page's token, then each view, until the one after which there will be no other, or until
+/// the page is gone.
+pub(crate) fn views(
+    viewing: Viewing,
+    shared: Arc<Shared>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
     let view = shared.view.subscribe();
     unfold(
         (viewing, view, Sent::Nothing),
         move |(viewing, mut view, sent)| {
             let shared = shared.clone();
             async move {
-                let event = match sent {
-                    Sent::Nothing => {
-                        let event = Event::default()
-                            .event("page")
-                            .retry(RETRY)
-                            .data(viewing.token());
-                        return Some((Ok(event), (viewing, view, Sent::Token)));
-                    }
-                    Sent::Token => view_event(&shared, &view.borrow_and_update()),
-                    Sent::View if is_over(&view.borrow()) => None,
+                let (event, sent) = match sent {
+                    Sent::Nothing => (token_event(&viewing), Sent::Token),
+                    Sent::Token => view_event(&shared, &view.borrow_and_update())?,
                     Sent::View => match timeout(PING, view.changed()).await {
                         Ok(changed) => {
                             changed.ok()?;
-                            view_event(&shared, &view.borrow_and_update())
+                            view_event(&shared, &view.borrow_and_update())?
                         }
-                        Err(_) => ping(&viewing),
+                        Err(_) => (ping(&viewing)?, Sent::View),
                     },
+                    Sent::End => return None,
                 };
-                Some((Ok(event?), (viewing, view, Sent::View)))
+                Some((Ok(event), (viewing, view, sent)))
             }
         },
     )
+}
+
+fn token_event(viewing: &Viewing) -> Event {
+    let event = Event::default().event("page").retry(RETRY);
+    event.data(viewing.token())
 }
 
 /// `None` if the page is not there any more: it loses its place.
@@ -138,16 +142,13 @@ fn ping(viewing: &Viewing) -> Option<Event> {
     viewing.may_be_there().then(ping)
 }
 
-fn view_event(shared: &Shared, view: &View) -> Option<Event> {
-    shared.shown.send_replace(match is_over(view) {
-        true => Shown::End,
-        false => Shown::Something,
-    });
-    Event::default().event("view").json_data(view).ok()
-}
-
-fn is_over(view: &View) -> bool {
-    view.devices.iter().all(|device| device.outcome.is_some())
+fn view_event(shared: &Shared, view: &View) -> Option<(Event, Sent)> {
+    let (shown, sent) = match view.devices.iter().all(|device| device.outcome.is_some()) {
+        true => (Shown::End, Sent::End),
+        false => (Shown::Something, Sent::View),
+    };
+    shared.shown.send_replace(shown);
+    Some((Event::default().event("view").json_data(view).ok()?, sent))
 }
 
 /// `code/<device>.svg`

@@ -199,7 +199,8 @@ impl OpenedPage {
     fn until(&mut self, start: &str) -> String {
         loop {
             let mut line = String::new();
-            assert_ne!(self.events.read_line(&mut line).unwrap(), 0, "no {start}");
+            let read = self.events.read_line(&mut line).unwrap();
+            assert_ne!(read, 0, "no {start} in:\n{}", self.heard);
             self.heard.push_str(&line);
             if let Some(rest) = line.strip_prefix(start) {
                 return rest.trim_end().to_owned();
