@@ -117,20 +117,21 @@ impl Waiters {
         };
         let mut released = self.released.subscribe();
         let _counted = CountGuard::new(&self.count);
+        let mut is_last = false;
         loop {
             // Created before the read: it notices every write from here on, so none is missed
             // between the read and the wait.
             let woken = shard.notified();
             let session = match read(now()).await? {
-                ReadOutcome::Unchanged(session) if now() < deadline && !self.released() => session,
+                ReadOutcome::Unchanged(session) if !is_last && !self.released() => session,
                 seen => return Ok(seen),
             };
-            // Whichever comes first, the session is read again. Without a random order, so that what
+            // Whichever comes first, the session is read again, after a time for the last time. Without a random order, so that what
             // `schedules.rs` finds can be repeated.
             tokio::select! {
                 biased;
                 () = woken => {}
-                () = sleep_until(deadline.min(session.expires)) => {}
+                () = sleep_until(deadline.min(session.expires)) => is_last = true,
                 _ = released.wait_for(|released| *released) => {}
             }
         }
