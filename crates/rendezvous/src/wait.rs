@@ -126,8 +126,8 @@ impl Waiters {
                 ReadOutcome::Unchanged(session) if !is_last && !self.released() => session,
                 seen => return Ok(seen),
             };
-            // Whichever comes first, the session is read again, after a time for the last time. Without a random order, so that what
-            // `schedules.rs` finds can be repeated.
+            // Whichever comes first, the session is read again; once the time has come, for the last
+            // time. Without a random order, so that what `schedules.rs` finds can be repeated.
             tokio::select! {
                 biased;
                 () = woken => {}
