@@ -60,7 +60,7 @@ pub(super) async fn get_version(
     Path(version): Path<String>,
 ) -> JsonResult {
     let account = state.account();
-    let place = place(&account, &version)?;
+    let place = place(&state, &account, &version)?;
     let backup = account.backups.get(place).ok_or_else(no_such_backup)?;
     Ok(Json(describe(&state, place + 1, backup)))
 }
@@ -75,7 +75,7 @@ pub(super) async fn put_version(
 ) -> JsonResult {
     let (algorithm, auth_data) = parse_version(&body)?;
     let mut account = state.account();
-    let place = place(&account, &version)?;
+    let place = place(&state, &account, &version)?;
     let backup = account.backups.get_mut(place).ok_or_else(no_such_backup)?;
     if backup.algorithm != algorithm || body.get("version").is_some_and(|named| *named != version) {
         return Err(MatrixError::invalid_param(
@@ -123,19 +123,23 @@ pub(super) fn summary(backup: &KeyBackup) -> Value {
     json!({ "count": count, "etag": backup.etag.to_string() })
 }
 
-pub(super) fn place(account: &Account, version: &str) -> Result<usize, MatrixError> {
+pub(super) fn place(
+    state: &SandboxState,
+    account: &Account,
+    version: &str,
+) -> Result<usize, MatrixError> {
     let number = version
         .parse::<usize>()
         .ok()
         .filter(|number| number.to_string() == version);
     let place = number.and_then(|number| number.checked_sub(1));
     place
-        .filter(|place| *place < account.backups.len())
+        .filter(|place| *place < backups(state, account).len())
         .ok_or_else(no_such_backup)
 }
 
 /// Those that a device can see.
-pub(super) fn backups<'a>(state: &SandboxState, account: &'a Account) -> &'a [KeyBackup] {
+fn backups<'a>(state: &SandboxState, account: &'a Account) -> &'a [KeyBackup] {
     match state.faults.is_set(&Fault::BackupDeleted) {
         true => &[],
         false => &account.backups,

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    backup::{backups, no_such_backup, place, summary},
+    backup::{no_such_backup, place, summary},
     request::{Caller, JsonBody, JsonResult},
 };
 use crate::{account::KeyBackup, matrix_error::MatrixError, state::SandboxState};
@@ -91,7 +91,7 @@ fn sessions_of(room: &str, body: &Value) -> Result<Vec<SessionKey>, MatrixError>
 fn write(state: &SandboxState, query: VersionQuery, keys: Vec<SessionKey>) -> JsonResult {
     let version = query.version.ok_or_else(version_missing)?;
     let mut account = state.account();
-    let place = place(&account, &version)?;
+    let place = place(state, &account, &version)?;
     let current = account.backups.len();
     if place + 1 != current {
         let wrong = MatrixError::new(
@@ -195,7 +195,7 @@ fn read(
 ) -> JsonResult {
     let version = query.version.ok_or_else(version_missing)?;
     let account = state.account();
-    let backup = backups(state, &account).get(place(&account, &version)?);
+    let backup = account.backups.get(place(state, &account, &version)?);
     pick(backup.ok_or_else(no_such_backup)?)
         .map(Json)
         .ok_or_else(|| MatrixError::not_found("no such session in the backup"))
