@@ -24,14 +24,13 @@ const CORPUS: &str = "fuzz/corpus";
 const SECONDS: u64 = 60;
 
 /// What libFuzzer needs to see which code an input reaches: what `cargo fuzz --sanitizer none`
-/// passes. The stable compiler takes it. No sanitizer: there is no `unsafe` here to be watched. This is
-/// the only build of the device without its store, so a warning fails it.
+/// passes. The stable compiler takes it. No sanitizer: there is no `unsafe` here to be watched.
 const FLAGS: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares \
-    --cfg fuzzing -Dwarnings \
+    --cfg fuzzing \
     -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
 
 /// The arguments: seconds, then targets; all of them, if there are none.
