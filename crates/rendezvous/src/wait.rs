@@ -126,12 +126,15 @@ impl Waiters {
                 ReadOutcome::Unchanged(session) if !is_last && !self.released() => session,
                 seen => return Ok(seen),
             };
-            // Whichever comes first, the session is read again; once the time has come, for the last
-            // time. Without a random order, so that what `schedules.rs` finds can be repeated.
+            let until = deadline.min(session.expires);
+            // Whichever comes first, the session is read again; once the reader's time has come, for
+            // the last time. The session's end is the store's to tell: Redis has a clock of its own,
+            // and may keep a session some milliseconds longer. Without a random order, so that what
+            // `schedules.rs` finds can be repeated.
             tokio::select! {
                 biased;
                 () = woken => {}
-                () = sleep_until(deadline.min(session.expires)) => is_last = true,
+                () = sleep_until(until) => is_last = until == deadline,
                 _ = released.wait_for(|released| *released) => {}
             }
         }
@@ -158,5 +161,43 @@ impl<'a> CountGuard<'a> {
 impl Drop for CountGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, future::ready, time::Duration};
+
+    use axum::body::Bytes;
+
+    use super::*;
+    use crate::store::session::{Errcodes, SessionSnapshot};
+
+    fn unchanged(expires: Instant) -> ReadOutcome {
+        ReadOutcome::Unchanged(SessionSnapshot {
+            tag: WriteTag::from_bytes([1; 16]),
+            replaced: None,
+            payload: Bytes::from_static(b"payload"),
+            modified: now(),
+            expires,
+            errcodes: Errcodes::Stable,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_session_that_the_store_keeps_for_a_moment_longer_is_waited_for() {
+        let reads = Cell::new(0);
+        let read = |now| {
+            reads.set(reads.get() + 1);
+            ready(Ok(match reads.get() {
+                1 | 2 => unchanged(now + Duration::from_millis(2)),
+                _ => ReadOutcome::Gone,
+            }))
+        };
+        let id = SessionId::from_bytes([0; 16]);
+        let deadline = now() + Duration::from_secs(3600);
+        let seen = Waiters::new().hold(id, deadline, read).await;
+        assert!(matches!(seen, Ok(ReadOutcome::Gone)));
+        assert_eq!(reads.get(), 3);
     }
 }
