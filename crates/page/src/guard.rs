@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    body::HttpBody as _,
     extract::{Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
@@ -51,6 +52,7 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 pub(crate) fn guarded(app: Router, shared: Arc<Shared>) -> Router {
     let checked = move |State(shared): State<Arc<Shared>>, request: Request| {
         let app = app.clone();
+        let has_body = !request.body().is_end_stream();
         async move {
             let mut response = match check(&shared, request) {
                 Ok(request) => match app.oneshot(request).await {
@@ -60,6 +62,9 @@ pub(crate) fn guarded(app: Router, shared: Arc<Shared>) -> Router {
                 Err(refusal) => refusal.into_response(),
             };
             complete(response.headers_mut());
+            if has_body && !response.status().is_success() {
+                say_close(response.headers_mut());
+            }
             response
         }
     };
@@ -118,6 +123,12 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
         (Some(value), None) => value.to_str().ok(),
         _ => None,
     }
+}
+
+/// hyper closes a connection whose request was not read to its end: a proxy must hear of it, or gives
+/// the connection to the next request.
+fn say_close(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
 fn complete(headers: &mut HeaderMap) {

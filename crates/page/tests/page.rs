@@ -759,6 +759,27 @@ async fn a_warning_takes_nothing_off_the_page() {
     open.still_shows("consent", 3).await;
 }
 
+/// A proxy would give the connection to the next request, and hyper closes it.
+#[tokio::test]
+async fn a_refusal_whose_request_may_not_have_been_read_says_that_the_connection_ends() {
+    let page = page_for(&[Role::New]).await;
+    let browser = Browser::at(&page);
+    let connection = async |path, body: &'static str| {
+        let request = browser.ask(Method::POST, path).body(body);
+        let response = request.send().await.unwrap();
+        (
+            response.status().as_u16(),
+            response.headers().get("connection").cloned(),
+        )
+    };
+    let close = Some("close".parse().unwrap());
+    assert_eq!(
+        connection("picture?question=0", "a picture").await,
+        (409, close)
+    );
+    assert_eq!(connection("picture?question=0", "").await, (409, None));
+}
+
 #[tokio::test]
 async fn an_answer_has_a_bounded_size_and_its_form() {
     let page = page_for(&[Role::New]).await;

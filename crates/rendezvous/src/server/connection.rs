@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::{
-    body::Bytes,
+    body::{Bytes, HttpBody},
     http::{HeaderValue, Request, Response, Version, header},
 };
 use hyper::{body::Incoming, service::service_fn};
@@ -159,16 +159,43 @@ impl<S: RequestHandler> ConnectionContext<S> {
         let version = request.version();
         let _serving = watchdog.serving(version);
         let request = request.map(|body| TimedBody::new(body, self.timeouts.body));
+        let unread = UnreadRequest::of(&request);
         let mut response = match host_header::is_valid(&request) {
             true => self.handler.answer(request, peer).await,
             false => self.handler.refuse_host(&request),
         };
-        if version < Version::HTTP_2 && self.closing.load(Relaxed) {
+        if version < Version::HTTP_2 && (self.closing.load(Relaxed) || !unread.read_rest().await) {
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)
+    }
+}
+
+/// What the handler may leave of a request. hyper closes an HTTP/1 connection whose request was not
+/// read to its end, and does not say so in the response: a proxy would reuse the connection, and
+/// fail with a request that is not the first one's.
+struct UnreadRequest {
+    body: TimedBody,
+    /// Whether the client sends no body until it is asked to (RFC 9110, section 10.1.1).
+    waits: bool,
+}
+
+impl UnreadRequest {
+    fn of(request: &Request<TimedBody>) -> Self {
+        Self {
+            body: request.body().clone(),
+            waits: request.headers().contains_key(header::EXPECT),
+        }
+    }
+
+    /// Whether the request is read to its end now, so that the connection can be used again.
+    async fn read_rest(self) -> bool {
+        match self.waits {
+            true => self.body.is_end_stream(),
+            false => self.body.read_rest().await,
+        }
     }
 }
 

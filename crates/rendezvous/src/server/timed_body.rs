@@ -1,8 +1,10 @@
-//! A request body that fails when it does not arrive in time.
+//! A request body that fails when it does not arrive in time, and of which the server reads what the
+//! handler left.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -11,11 +13,20 @@ use axum::body::{Bytes, HttpBody};
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-pub(super) struct TimedBody {
+/// How much of a body is read, in bytes, that the handler did not want. More than a payload, so that
+/// one that is a little too large does not cost the connection.
+const REST: u64 = 16 * 1024;
+
+/// Clones are the same body. `None`: a request without one.
+#[derive(Clone)]
+pub(super) struct TimedBody(Option<Arc<Mutex<ArrivingBody>>>);
+
+struct ArrivingBody {
     body: Incoming,
     deadline: Instant,
     /// Set when the body is first waited for: most bodies arrive with the headers.
     alarm: Option<Pin<Box<Sleep>>>,
+    has_ended: bool,
 }
 
 /// Why reading a body fails.
@@ -27,25 +38,55 @@ pub(crate) enum BodyError {
     Broken,
 }
 
+type BodyFrame = Option<Result<Frame<Bytes>, BodyError>>;
+
 impl TimedBody {
     pub(super) fn new(body: Incoming, time: Duration) -> Self {
-        Self {
+        let arriving = (!body.is_end_stream()).then(|| ArrivingBody {
             body,
             deadline: Instant::now() + time,
             alarm: None,
+            has_ended: false,
+        });
+        Self(arriving.map(|body| Arc::new(Mutex::new(body))))
+    }
+
+    /// Reads what is left. `false`: it is too long, or does not arrive in time.
+    pub(super) async fn read_rest(mut self) -> bool {
+        let mut allowed = REST;
+        while !self.is_end_stream() {
+            if self.size_hint().lower() > allowed {
+                return false;
+            }
+            let bytes = match poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
+                None => return true,
+                Some(Err(_)) => return false,
+                Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+            };
+            let Some(left) = u64::try_from(bytes)
+                .ok()
+                .and_then(|bytes| allowed.checked_sub(bytes))
+            else {
+                return false;
+            };
+            allowed = left;
         }
+        true
+    }
+
+    fn arriving(&self) -> Option<MutexGuard<'_, ArrivingBody>> {
+        let body = self.0.as_ref()?;
+        Some(body.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl HttpBody for TimedBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+impl ArrivingBody {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<BodyFrame> {
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.has_ended = frame.is_none();
             return Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)));
         }
         let deadline = self.deadline;
@@ -57,12 +98,26 @@ impl HttpBody for TimedBody {
             .poll(cx)
             .map(|()| Some(Err(BodyError::TimedOut)))
     }
+}
+
+impl HttpBody for TimedBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BodyFrame> {
+        match self.arriving() {
+            Some(mut body) => body.poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.arriving()
+            .is_none_or(|body| body.has_ended || body.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.arriving()
+            .map_or_else(|| SizeHint::with_exact(0), |body| body.body.size_hint())
     }
 }

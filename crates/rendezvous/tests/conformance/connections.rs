@@ -124,6 +124,47 @@ async fn a_body_that_comes_byte_by_byte_is_refused_and_ends_the_connection() {
     assert_eq!(server.rendezvous.sessions(), 1);
 }
 
+/// A proxy reuses a connection until it is told that it ends.
+#[tokio::test]
+async fn a_request_that_is_refused_before_its_body_arrives_does_not_cost_the_connection() {
+    let server = TestServer::with(timeouts(|_| {})).await;
+    let mut stream = server.connect().await;
+    for body in [
+        "Content-Length: 4\r\n\r\nbody",
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+    ] {
+        let (head, body) = body.split_once("\r\n\r\n").unwrap();
+        let head = format!("POST /x HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // Long enough for the server to refuse it.
+        tokio::time::sleep(SHORT).await;
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let refusal = read_some(&mut stream).await;
+        assert!(refusal.starts_with("HTTP/1.1 404 "), "{refusal}");
+        assert!(!refusal.contains("connection: close"), "{refusal}");
+    }
+    let next = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(next).await.unwrap();
+    assert!(read_some(&mut stream).await.starts_with("HTTP/1.1 404 "));
+}
+
+#[tokio::test]
+async fn who_is_refused_with_a_body_that_is_not_read_is_told_that_the_connection_ends() {
+    let server = TestServer::with(timeouts(|timeouts| timeouts.body = SHORT)).await;
+    for body in [
+        "Content-Length: 16385\r\n",
+        "Content-Length: 4\r\n",
+        "Content-Length: 4\r\nExpect: 100-continue\r\n",
+        "Transfer-Encoding: chunked\r\n",
+    ] {
+        let refusal = server
+            .raw(&format!("POST /x HTTP/1.1\r\nHost: x\r\n{body}\r\n"))
+            .await;
+        assert!(refusal.starts_with("HTTP/1.1 404 "), "{refusal}");
+        assert!(refusal.contains("connection: close"), "{refusal}");
+    }
+}
+
 #[tokio::test]
 async fn a_held_reader_is_neither_idle_nor_slow() {
     let all_short = Timeouts {
