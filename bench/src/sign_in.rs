@@ -14,8 +14,8 @@ use crate::{
 
 pub(crate) const ROWS: [&str; 2] = ["sign-in: requests in 60 s", "sign-in: machine time"];
 
-/// In seconds, twice: for the digits and for the consent.
-const PERSON_TAKES: &str = "30";
+/// In seconds, three times: for the warning, the digits and the consent.
+const PERSON_TAKES: &str = "20";
 
 /// Steps of the demonstration that are not part of a sign-in.
 const NOT_COUNTED: [&str; 2] = ["servers and account", "old messages"];
