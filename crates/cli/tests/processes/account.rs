@@ -2,8 +2,12 @@
 //! as processes, with servers in the process of the test.
 
 use std::{
+    fs,
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use matrix_qr_device::{
@@ -13,7 +17,8 @@ use matrix_qr_device::{
     session::{SessionDir, StoredSession, UserSession},
 };
 use matrix_qr_sandbox::{Decision, Fault, Options, Sandbox};
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -252,6 +257,82 @@ fn a_token_is_for_curl() {
     assert_eq!(who["device_id"], DEVICE);
 }
 
+/// The script of docs/bots/tokens.md.
+#[test]
+#[ignore = "needs curl and jq: cargo xtask test"]
+fn a_script_is_a_bot() {
+    const BOTS: &str = include_str!("../../../../docs/bots/tokens.md");
+    for program in ["curl", "jq"] {
+        let found = Command::new(program).arg("--version").output();
+        assert!(
+            found.is_ok(),
+            "{program} is missing: apt-get install {program}"
+        );
+    }
+    let servers = InProcessSandbox::start();
+    let directory = servers.signed_in("new", DEVICE);
+    let (_, script) = BOTS.split_once("```sh\n").unwrap();
+    let mut script = script.split_once("```").unwrap().0.to_owned();
+    for command in ["session", "token"] {
+        let here = format!(
+            "{} {command} --allow-loopback-http",
+            env!("CARGO_BIN_EXE_matrix-qr")
+        );
+        script = script.replace(&format!("matrix-qr {command}"), &here);
+    }
+    let file = servers.path("ping.sh");
+    fs::write(&file, script).unwrap();
+    let mut bot = RunningScript(
+        Command::new("sh")
+            .arg(&file)
+            .arg(&directory)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let phone = servers
+        .runtime
+        .block_on(servers.sandbox.first_session("PERSONSDEVICE"));
+    let phone = phone.unwrap().access_token;
+    let ask = |method: Method, path: &str, body: Value| {
+        let url = servers
+            .sandbox
+            .homeserver()
+            .join("_matrix/client/v3/")
+            .unwrap();
+        let request = reqwest::Client::new().request(method, url.join(path).unwrap());
+        let request = request.bearer_auth(&phone).json(&body).send();
+        let answer = async { request.await.unwrap().json::<Value>().await.unwrap() };
+        servers.runtime.block_on(answer)
+    };
+    let room = ask(Method::POST, "createRoom", json!({}))["room_id"].clone();
+    let room = format!("rooms/{}", room.as_str().unwrap());
+    let mut said = BufReader::new(bot.0.stdout.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "ready");
+    let ping = json!({ "msgtype": "m.text", "body": "!ping" });
+    ask(Method::PUT, &format!("{room}/send/m.room.message/1"), ping);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let messages = ask(Method::GET, &format!("{room}/messages?dir=b"), Value::Null);
+        let chunk = messages["chunk"].as_array().unwrap();
+        if chunk.iter().any(|event| event["content"]["body"] == "pong") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{messages}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Ended with the test.
+struct RunningScript(Child);
+
+impl Drop for RunningScript {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn a_session_says_whether_it_is_still_good() {
     let servers = InProcessSandbox::start();
@@ -346,11 +427,10 @@ fn a_session_of_a_locked_account_has_ended_for_every_command() {
 fn a_sign_out_with_stale_tokens_is_none() {
     let servers = InProcessSandbox::start();
     let directory = servers.signed_in("new", DEVICE);
-    let before = std::fs::read(directory.join("session.json")).unwrap();
+    let before = fs::read(directory.join("session.json")).unwrap();
     servers.command("new", &["token"]).ends(0);
-    let now = std::fs::read(directory.join("session.json")).unwrap();
-    let bring_back =
-        |session: &[u8]| std::fs::write(directory.join("session.json"), session).unwrap();
+    let now = fs::read(directory.join("session.json")).unwrap();
+    let bring_back = |session: &[u8]| fs::write(directory.join("session.json"), session).unwrap();
     bring_back(&before);
     let said = servers
         .command("new", &["logout", "--yes", "--json"])
@@ -475,7 +555,7 @@ fn a_login_that_was_killed_in_the_import_is_taken_back_by_a_logout() {
     login.end();
     link.signal("INT");
     link.end();
-    std::fs::write(servers.path("new").join("holiday.jpg"), "x").unwrap();
+    fs::write(servers.path("new").join("holiday.jpg"), "x").unwrap();
     // Nothing is lost, so there is no question.
     let said = servers.command("new", &["logout"]).ends(0);
     assert!(
@@ -498,7 +578,7 @@ fn a_second_ctrl_c_in_the_import_leaves_what_it_takes_to_revoke() {
     let (mut login, mut link) = servers.hang_in_the_import();
     servers.sandbox.faults().set(Fault::RevocationFails);
     login.signal("INT");
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    thread::sleep(Duration::from_millis(100));
     login.signal("INT");
     login.ends(130);
     link.end();
@@ -552,7 +632,7 @@ fn a_failed_login_whose_device_may_be_left_says_which() {
 }
 
 fn names(directory: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(directory).unwrap();
+    let entries = fs::read_dir(directory).unwrap();
     let mut names: Vec<_> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
