@@ -217,7 +217,20 @@ fn debian_packages() -> TaskResult {
 }
 
 fn documentation() -> TaskResult {
-    let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
+    // With `--examples` the libraries have the features that they have in tests, as for the lints: what
+    // was checked there is not checked once more.
+    let arguments = [
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--locked",
+        "--quiet",
+        "--lib",
+        "--examples",
+        "--bin=matrix-qr",
+        "--bin=matrix-qr-bench",
+        "--bin=xtask",
+    ];
     run(
         command(&arguments).env("RUSTDOCFLAGS", "-D warnings"),
         "cargo doc",

@@ -148,10 +148,10 @@ impl Confirmation<'_> {
                 advice,
             ));
         }
-        self.out
-            .event(json!({ "event": "question", "question": "logout", "device_id": device_id }));
         let keyboard = Keyboard::default();
         keyboard.forget().await;
+        self.out
+            .event(json!({ "event": "question", "question": "logout", "device_id": device_id }));
         self.out.prompt(format_args!(
             "{text} Messages whose keys are not in the key backup \
              can then no longer be read here. [y/N] "

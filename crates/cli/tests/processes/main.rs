@@ -396,7 +396,7 @@ fn standard_input_that_ends_is_told_as_that() {
     let (mut login, code) = showing(&sandbox);
     let mut link = sandbox.command(&["link", "--scan", "-"]);
     link.say(&code);
-    link.find(boxed);
+    login.asks_for_digits();
     login.close_stdin();
     assert!(login.ends(3).contains("standard input ended"));
     link.ends(4);

@@ -138,7 +138,7 @@ fn a_person_is_asked_for_the_passphrase_at_a_terminal() {
         &existing,
     ));
     link.say(&code);
-    login.say(link.event("check_code")["digits"].as_str().unwrap());
+    login.answer_digits(link.event("check_code")["digits"].as_str().unwrap());
     let question = link.question("open_link");
     link.say("y");
     decide(question["link"].as_str().unwrap(), "allow");

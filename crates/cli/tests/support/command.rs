@@ -110,8 +110,12 @@ impl RunningCommand {
 
     /// Waits until the digits are asked for, and types them.
     pub(crate) fn answer_digits(&mut self, digits: &str) {
-        self.find(|line| line.ends_with(DIGITS).then_some(()));
+        self.asks_for_digits();
         self.say(digits);
+    }
+
+    pub(crate) fn asks_for_digits(&mut self) {
+        self.find(|line| line.ends_with(DIGITS).then_some(()));
     }
 
     pub(crate) fn say(&mut self, line: &str) {
@@ -120,7 +124,7 @@ impl RunningCommand {
 
     pub(crate) fn close_stdin(&mut self) {
         if self.at_terminal {
-            // Ctrl-D.
+            // Ctrl-D: as other text, it is discarded if it was typed before the question.
             self.stdin.as_mut().unwrap().write_all(b"\x04").unwrap();
         } else {
             self.stdin = None;

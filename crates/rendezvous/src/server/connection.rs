@@ -192,10 +192,7 @@ impl UnreadRequest {
 
     /// Whether the request is read to its end now, so that the connection can be used again.
     async fn read_rest(self) -> bool {
-        match self.waits {
-            true => self.body.is_end_stream(),
-            false => self.body.read_rest().await,
-        }
+        self.body.is_end_stream() || (!self.waits && self.body.read_rest().await)
     }
 }
 

@@ -2,20 +2,21 @@
 //! handler left.
 
 use std::{
-    future::{Future, poll_fn},
-    pin::Pin,
+    future::Future,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
 use axum::body::{Bytes, HttpBody};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How much of a body is read, in bytes, that the handler did not want. More than a payload, so that
 /// one that is a little too large does not cost the connection.
-const REST: u64 = 16 * 1024;
+const REST: usize = 16 * 1024;
 
 /// Clones are the same body. `None`: a request without one.
 #[derive(Clone)]
@@ -52,24 +53,15 @@ impl TimedBody {
     }
 
     /// Reads what is left. `false`: it is too long, or does not arrive in time.
-    pub(super) async fn read_rest(mut self) -> bool {
-        let mut allowed = REST;
-        while !self.is_end_stream() {
-            if self.size_hint().lower() > allowed {
+    pub(super) async fn read_rest(self) -> bool {
+        if !usize::try_from(self.size_hint().lower()).is_ok_and(|length| length <= REST) {
+            return false;
+        }
+        let mut rest = pin!(Limited::new(self, REST));
+        while let Some(frame) = rest.frame().await {
+            if frame.is_err() {
                 return false;
             }
-            let bytes = match poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
-                None => return true,
-                Some(Err(_)) => return false,
-                Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
-            };
-            let Some(left) = u64::try_from(bytes)
-                .ok()
-                .and_then(|bytes| allowed.checked_sub(bytes))
-            else {
-                return false;
-            };
-            allowed = left;
         }
         true
     }
