@@ -96,13 +96,13 @@ impl Build {
         })
     }
 
-    /// The options that select the packages with a program. For this machine both are selected, so
-    /// that libraries have the same features for both and are not built twice. For others, a program
-    /// has only what it needs.
+    /// The options that select the packages with a program. A program has only what it needs, but for
+    /// this machine the server's libraries have the features of the command's, which are there: the
+    /// README's first command builds it.
     pub(crate) fn packages(&self, program: &str) -> Vec<String> {
-        let selected = match self.target {
-            None => PROGRAMS.to_vec(),
-            Some(_) => vec![program],
+        let selected = match (&self.target, program) {
+            (None, SERVER) => PROGRAMS.to_vec(),
+            _ => vec![program],
         };
         let options = selected.iter().flat_map(|name| ["--package", name]);
         options.map(str::to_owned).collect()

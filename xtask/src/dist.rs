@@ -5,7 +5,6 @@
 mod archive;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::Command,
     time::Instant,
@@ -13,7 +12,7 @@ use std::{
 
 use crate::{
     build::{Build, BuildFlags, COMMAND, GLIBC_MINOR, PROGRAMS, SERVER},
-    files::{bytes, copy, copy_as, empty, here},
+    files::{bytes, copy, copy_as, empty, here, is_small},
     package, packages, python,
     run::{TaskResult, run, said},
 };
@@ -24,8 +23,6 @@ const ARTEFACTS: &str = "target/dist/artefacts";
 const INSTALLED: &str = "target/dist/installed";
 /// What a program may weigh, in bytes.
 const LARGEST_PROGRAM: u64 = 20_000_000;
-/// What a wheel may weigh, in bytes.
-const LARGEST_WHEEL: u64 = 15_000_000;
 /// From the command that installs to the end of a sign-in.
 const SECONDS: f64 = 10.0;
 
@@ -37,7 +34,7 @@ pub(crate) fn dist() -> TaskResult {
     let build = Build::dist(&flags)?;
     // maturin builds the command. cargo-zigbuild would build it once more: it names the compiler
     // of dependencies in C in another way.
-    let wheel = packages::wheel(&here(Build::tools()?)?, &build)?;
+    let wheel = packages::wheel(&build)?;
     build.run(".", &[SERVER])?;
     package::package(&build)?;
     for name in PROGRAMS {
@@ -71,16 +68,6 @@ fn sums() -> TaskResult {
         "set -e; cd {ARTEFACTS}; sha256sum * >../SHA256SUMS; mv ../SHA256SUMS .; cat SHA256SUMS"
     );
     run(Command::new("sh").args(["-c", &script]), "sha256sum")
-}
-
-fn is_small(file: &str, largest: u64) -> TaskResult {
-    let size = fs::metadata(file).map_err(|error| format!("{file}: {error}"))?;
-    let size = size.len();
-    eprintln!("{file}: {size} bytes (at most {largest})");
-    if size <= largest {
-        return Ok(());
-    }
-    Err(format!("{file} is too large"))
 }
 
 /// The C library's symbols have the version in which they came.
@@ -131,7 +118,6 @@ fn debian_runs(package: &Path) -> TaskResult {
 }
 
 fn wheel_runs(wheel: &Path) -> TaskResult {
-    is_small(&wheel.display().to_string(), LARGEST_WHEEL)?;
     empty(INSTALLED)?;
     let python = python::environment(INSTALLED)?;
     let program = format!("{INSTALLED}/bin/matrix-qr");

@@ -39,6 +39,18 @@ pub(crate) fn bytes(path: impl AsRef<Path>) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
+/// Says how large a file is, and fails if that is more bytes than it may have.
+pub(crate) fn is_small(file: impl AsRef<Path>, largest: u64) -> TaskResult {
+    let name = file.as_ref().display();
+    let size = fs::metadata(&file).map_err(|error| format!("{name}: {error}"))?;
+    let size = size.len();
+    eprintln!("{name}: {size} bytes (at most {largest})");
+    if size <= largest {
+        return Ok(());
+    }
+    Err(format!("{name} is too large"))
+}
+
 pub(crate) fn write(path: impl AsRef<Path>, text: &str) -> TaskResult {
     let path = path.as_ref();
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))

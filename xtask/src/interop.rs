@@ -1,7 +1,7 @@
 //! `cargo xtask interop`: our programs against implementations by others. What it needs goes into
 //! `target/interop`; the libraries of the bots are those that `packages` installs.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use crate::{
     packages, python,
@@ -15,16 +15,22 @@ const SYNAPSE: &str = "matrix-synapse==1.163.*";
 
 /// Installs, builds, runs. The arguments go to the driver (`--json`, `--only`).
 pub(crate) fn interop(arguments: &[String]) -> TaskResult {
-    let synapse = synapse()?;
-    let bots = packages::tools()?;
-    packages::node()?;
+    let (synapse, bots) = others()?;
     packages::programs()?;
-    peers()?;
     let mut driver = Command::new("target/debug/matrix-qr-interop");
     driver.args(["--ours", "target/debug", "--theirs", "target/debug"]);
     driver.args(["--python", &synapse, "--run", &format!("{PLACE}/run")]);
     driver.arg("--bots").arg(bots);
     run(driver.args(arguments), "the interop driver")
+}
+
+/// What others wrote: the Python that has Synapse, and the one that has the libraries of the bots.
+pub(crate) fn others() -> Result<(String, PathBuf), String> {
+    let synapse = synapse()?;
+    let bots = packages::tools()?;
+    packages::node()?;
+    peers()?;
+    Ok((synapse, bots))
 }
 
 /// An environment with Synapse.

@@ -4,6 +4,7 @@
 //! | module | task |
 //! |---|---|
 //! | `walls` | type names, import circles, module maps, and what the protocol depends on |
+//! | `beside` | does one thing while another waits |
 //! | `advisories` | known vulnerabilities of dependencies |
 //! | `package` | builds, installs, starts and removes the Debian packages |
 //! | `packages` | checks the packages for Python and Node, builds them, and installs them |
@@ -26,6 +27,7 @@
 
 mod advisories;
 mod bench;
+mod beside;
 mod build;
 mod crates;
 mod dist;
@@ -49,11 +51,15 @@ use std::{
     time::Instant,
 };
 
-use crate::run::{TaskResult, at_the_root, cargo, command, output, run};
+use crate::{
+    beside::SideTask,
+    run::{TaskResult, at_the_root, cargo, command, output, run},
+};
 
 const USAGE: &str = "\
   cargo xtask test [--no-install]
                                installs what it needs, or says what is missing; formatting, lints, spelling, walls, dependencies, documentation, every test, the packages, interop, fuzzing
+  cargo xtask ahead            of the test: what is built while its tests run
   cargo xtask walls            type names, import circles, module maps, what the protocol depends on
   cargo xtask advisories       known vulnerabilities in Cargo.lock; needs github.com
   cargo xtask interop [--json] [--only synapse|delegated|proxied|bots|LIBRARY]
@@ -93,6 +99,7 @@ fn task(arguments: &[String]) -> TaskResult {
         Some(("test", [only])) if only == "--no-install" => {
             needs::are_there(&needs::of_tests()).and_then(|()| test())
         }
+        Some(("ahead", [])) => ahead(),
         Some(("interop", rest)) => {
             needs::are_there(&needs::NODE).and_then(|()| interop::interop(rest))
         }
@@ -131,13 +138,10 @@ fn installed() -> TaskResult {
 }
 
 fn test() -> TaskResult {
+    let (ahead, fuzz) = (SideTask::new("ahead")?, SideTask::new("fuzz")?);
     let mut steps = Steps::default();
     steps.run("formatting", || cargo(&["fmt", "--all", "--check"]))?;
     steps.run("lints", || clippy(&["--workspace"]))?;
-    // In the workspace other crates ask for the store, so this is the only build without it.
-    steps.run("lints of the device without its store", || {
-        clippy(&["-p", "matrix-qr-device", "--no-default-features"])
-    })?;
     steps.run("spelling", spelling)?;
     steps.run("walls", walls::walls)?;
     steps.run("lock files", lock_files)?;
@@ -153,36 +157,39 @@ fn test() -> TaskResult {
     steps.run("workflows", workflows::workflows)?;
     steps.run("crates", crates::crates)?;
     steps.run("documentation", documentation)?;
-    steps.run("tests", || {
-        packages::accessibility_checker()?;
-        // Many of them wait for most of their time.
-        run(
-            command(&[
-                "test",
-                "--workspace",
-                "--locked",
-                "--no-fail-fast",
-                "--",
-                "--include-ignored",
-                // Larger bounds of the model, for as long as anybody waits, and all directions of the
-                // attacks: docs/verification.md says how to run them by hand.
-                "--skip",
-                "all_at_once",
-            ])
-            .env("RUST_TEST_THREADS", "4"),
-            "cargo test",
-        )
-    })?;
+    steps.run("build of the tests", || tests(&["--no-run"]))?;
+    // The tests wait for most of their time, and so do the programs of interop.
+    steps.run("tests", || ahead.beside(|| tests(&[])))?;
     steps.run("package", debian_packages)?;
-    // After it, because the wheel is made from the same build.
     steps.run("packages", packages::packages)?;
     // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
     // otherwise.
-    steps.run("interop", || interop::interop(&["--untimed".to_owned()]))?;
-    steps.run("fuzzing", || fuzz::fuzz(&[]))?;
+    let interop = || interop::interop(&["--untimed".to_owned()]);
+    steps.run("interop and fuzzing", || fuzz.beside(interop))?;
     eprintln!("== everything passed, in seconds:{}", steps.seconds);
     not_checked.iter().for_each(|words| eprintln!("{words}"));
     Ok(())
+}
+
+/// Every test, but for those that take as long as anybody waits: docs/verification.md says how they
+/// are run by hand.
+fn tests(options: &[&str]) -> TaskResult {
+    packages::accessibility_checker()?;
+    let test = ["test", "--workspace", "--locked", "--no-fail-fast"];
+    let rest = ["--", "--include-ignored", "--skip", "all_at_once"];
+    let mut tests = command(&[&test, options, &rest[..]].concat());
+    // Most of them wait for most of their time.
+    run(tests.env("RUST_TEST_THREADS", "8"), "cargo test")
+}
+
+/// What the rest of the test needs, and what else is only a build. Nothing here may replace a program
+/// that the tests run.
+fn ahead() -> TaskResult {
+    packages::released_wheel()?;
+    interop::others()?;
+    fuzz::built()?;
+    // In the workspace other crates ask for the store, so this is the only build without it.
+    clippy(&["-p", "matrix-qr-device", "--no-default-features"])
 }
 
 fn clippy(packages: &[&str]) -> TaskResult {

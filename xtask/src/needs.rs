@@ -13,7 +13,7 @@ use std::{
 use crate::{
     files::here,
     python,
-    run::{TaskResult, cargo, command, run, said},
+    run::{TaskResult, command, run, said},
 };
 
 /// Where a Node from PyPI is, if the machine has none that is new enough.
@@ -141,9 +141,11 @@ pub(crate) fn install(needs: &[Need]) -> TaskResult {
             Source::Debian(_) => {}
             Source::Cargo(version) => {
                 let version = format!("{}@{version}", need.program);
-                // Not optimised: that takes longer than all that it does here.
-                let options = ["--quiet", "--locked", "--debug"];
-                cargo(&[&["install"], &options[..], &[&version]].concat())?;
+                // Not optimised, and without debug information: that takes longer than all that it
+                // does here.
+                let mut install = command(&["install", "--quiet", "--locked", "--debug", &version]);
+                install.env("CARGO_PROFILE_DEV_DEBUG", "false");
+                run(&mut install, &format!("cargo install {version}"))?;
             }
             Source::PyPi => {
                 let python = python::environment(NODE_PLACE)?;

@@ -1,5 +1,6 @@
 //! `cargo xtask packages`: the packages for Python and Node. Their own checks and tests run with
-//! the program of the debug build; then the wheel is built, and both are installed as a user would.
+//! the program of the debug build; then the wheel is built as it is released, and both are installed
+//! as a user would.
 
 use std::{
     collections::BTreeMap,
@@ -9,8 +10,8 @@ use std::{
 };
 
 use crate::{
-    build::{Build, COMMAND, GLIBC_MINOR, PROGRAMS},
-    files::{empty, here, read},
+    build::{Build, BuildFlags, COMMAND, GLIBC_MINOR, PROGRAMS},
+    files::{empty, here, is_small, read},
     python,
     run::{TaskResult, run, said},
     sbom,
@@ -21,6 +22,9 @@ const PLACE: &str = "target/packages";
 const PYTHON: &str = "packages/python";
 const NODE: &str = "packages/npm";
 
+/// What a wheel may weigh, in bytes.
+const LARGEST_WHEEL: u64 = 15_000_000;
+
 /// The whole task.
 pub(crate) fn packages() -> TaskResult {
     node()?;
@@ -28,8 +32,14 @@ pub(crate) fn packages() -> TaskResult {
     programs()?;
     python_checks(&tools)?;
     node_checks()?;
-    wheel(&tools, &Build::here())?;
+    released_wheel()?;
     tarball().map(|_| ())
+}
+
+/// The wheel as it is released: only that one says how large it is.
+pub(crate) fn released_wheel() -> TaskResult {
+    let build = Build::dist(&BuildFlags::of(".")?)?;
+    wheel(&build).map(|_| ())
 }
 
 /// An environment with what the Python package is checked with, and the libraries of the bots.
@@ -84,25 +94,21 @@ fn node_checks() -> TaskResult {
 }
 
 /// Builds the wheel, and installs it into a fresh environment. There the README's lines run.
-pub(crate) fn wheel(tools: &Path, build: &Build) -> Result<PathBuf, String> {
+pub(crate) fn wheel(build: &Build) -> Result<PathBuf, String> {
     let wheels = format!("{PLACE}/wheels");
     empty(&wheels)?;
-    let mut maturin = build.in_environment(Command::new(tools));
+    let mut maturin = build.in_environment(Command::new(here(Build::tools()?)?));
     maturin.args(["-m", "maturin", "build", "--quiet", "--locked", "--strip"]);
     maturin.args(["--profile", build.profile(COMMAND)]);
-    match &build.target {
-        // The libraries have the features with which both programs were built.
-        None => maturin.args(["--features", "matrix-qr-rendezvous/default"]),
-        Some(target) => {
-            maturin.args(["--zig", "--target", target]);
-            maturin.args(["--compatibility", &format!("manylinux_2_{GLIBC_MINOR}")])
-        }
-    };
+    let target = build.target.as_deref().ok_or("a wheel is for others")?;
+    maturin.args(["--zig", "--target", target]);
+    maturin.args(["--compatibility", &format!("manylinux_2_{GLIBC_MINOR}")]);
     let sbom = sbom::write(COMMAND, build)?;
     maturin.arg("--sbom-include").arg(here(&sbom)?);
     maturin.arg("--out").arg(here(&wheels)?);
     run(maturin.current_dir(PYTHON), "maturin build")?;
     let wheel = only_file(&wheels)?;
+    is_small(&wheel, LARGEST_WHEEL)?;
     let fresh = format!("{PLACE}/fresh");
     empty(&fresh)?;
     let python = here(&python::environment(&fresh)?)?;

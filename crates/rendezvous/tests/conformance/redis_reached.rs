@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 
 use crate::{
     certificates::Certificates,
-    redis::{assert_no_store, until_whole},
+    redis::{assert_no_store, until_ready, until_whole},
     redis_server::RedisServer,
     support::*,
 };
@@ -27,6 +27,9 @@ pub(crate) async fn over(
 /// Two instances share sessions and notify each other: both the connection for commands and the one
 /// for notifications work.
 pub(crate) async fn assert_shared(a: &TestServer, b: &TestServer) {
+    // A connection may take longer than a request waits for it, on a machine with much to do.
+    until_ready(a).await;
+    until_ready(b).await;
     let session = a.create("first").await;
     let waiting = held(b.poll(&session).header("prefer", "wait=30")).await;
     assert_eq!(

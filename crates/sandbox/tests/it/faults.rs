@@ -327,7 +327,7 @@ async fn late_answers() {
     env.sandbox.faults().clear();
     env.sandbox
         .faults()
-        .set(late(LateServer::All, Duration::from_millis(10)));
+        .set(late(LateServer::All, Duration::from_millis(500)));
     let versions = || reply(env.http.get(env.hs("versions")));
     let create = || env.http.post(env.sandbox.rendezvous()).send();
     assert_eq!(versions().await.0, 200, "late, but answered");
