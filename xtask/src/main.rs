@@ -48,6 +48,7 @@ mod workflows;
 
 use std::{
     process::{Command, ExitCode},
+    thread,
     time::Instant,
 };
 
@@ -185,7 +186,17 @@ fn tests(options: &[&str]) -> TaskResult {
 /// What the rest of the test needs, and what else is only a build. Nothing here may replace a program
 /// that the tests run.
 fn ahead() -> TaskResult {
-    packages::released_wheel()?;
+    // One thread links the wheel's program, for minutes.
+    let (wheel, others) = thread::scope(|scope| {
+        let wheel = scope.spawn(packages::released_wheel);
+        let others = other_builds();
+        (wheel.join(), others)
+    });
+    wheel.map_err(|_| "a panic".to_owned())??;
+    others
+}
+
+fn other_builds() -> TaskResult {
     interop::others()?;
     fuzz::built()?;
     // In the workspace other crates ask for the store, so this is the only build without it.
