@@ -1,6 +1,6 @@
 //! One thing beside another: what only computes runs while what mostly waits runs.
 
-use std::{process::Command, thread};
+use std::{process::Command, thread, time::Instant};
 
 use crate::run::TaskResult;
 
@@ -11,34 +11,43 @@ pub(crate) struct SideTask {
 }
 
 impl SideTask {
-    /// Before the tests are built: they build this program as well, and it cannot be asked for its
-    /// path any more when it has been replaced.
-    pub(crate) fn new(name: &str) -> Result<Self, String> {
+    /// With 19 as its niceness it runs when nothing else does. Before the tests are built: they build
+    /// this program as well, and it cannot be asked for its path any more when it has been replaced.
+    pub(crate) fn new(name: &str, niceness: u8) -> Result<Self, String> {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut task = Command::new("nice");
-        task.args(["-n", "19"]).arg(program).arg(name);
+        task.args(["-n", &niceness.to_string()])
+            .arg(program)
+            .arg(name);
         let name = format!("cargo xtask {name}");
         Ok(Self { task, name })
     }
 
-    /// Does this, and beside it the task at the lowest priority. Both are brought to their end, whatever
-    /// the other one does. What the task says is shown when both have ended.
+    /// Does this, and beside it the task. Both are brought to their end, whatever the other one does.
+    /// What the task says is shown when it has ended.
     pub(crate) fn beside(mut self, work: impl FnOnce() -> TaskResult) -> TaskResult {
-        let (done, output) = thread::scope(|scope| {
-            let task = scope.spawn(|| self.task.output());
+        let (done, task) = thread::scope(|scope| {
+            let task = scope.spawn(|| self.run());
             (work(), task.join())
         });
-        let name = self.name;
-        let output = output.map_err(|_| format!("{name}: a panic"))?;
-        let output = output.map_err(|error| format!("{name}: {error}"))?;
-        eprintln!("-- {name}:\n{}", String::from_utf8_lossy(&output.stderr));
-        let failed = [
-            done.err(),
-            (!output.status.success()).then(|| format!("{name} failed")),
-        ];
-        match failed.into_iter().flatten().collect::<Vec<_>>().as_slice() {
+        let task = task.unwrap_or_else(|_| Err(format!("{}: a panic", self.name)));
+        let failed: Vec<_> = [done, task].into_iter().filter_map(Result::err).collect();
+        match failed.as_slice() {
             [] => Ok(()),
             failed => Err(failed.join("\n")),
+        }
+    }
+
+    fn run(&mut self) -> TaskResult {
+        let (start, name) = (Instant::now(), &self.name);
+        let output = self.task.output();
+        let output = output.map_err(|error| format!("{name}: {error}"))?;
+        let seconds = start.elapsed().as_secs();
+        let said = String::from_utf8_lossy(&output.stderr);
+        eprintln!("-- {name}, in {seconds} s:\n{said}");
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(format!("{name} failed")),
         }
     }
 }
@@ -50,11 +59,11 @@ mod tests {
     #[test]
     fn both_are_brought_to_their_end_and_both_failures_are_told() {
         // This program is the one with the tests: it has no such task.
-        let task = SideTask::new("--no-such-option").unwrap();
+        let task = SideTask::new("--no-such-option", 19).unwrap();
         let error = task.beside(|| Err("the work failed".to_owned()));
         let both = "the work failed\ncargo xtask --no-such-option failed";
         assert_eq!(error.unwrap_err(), both);
-        let task = SideTask::new("--list").unwrap();
+        let task = SideTask::new("--list", 19).unwrap();
         assert_eq!(task.beside(|| Ok(())), Ok(()));
     }
 }

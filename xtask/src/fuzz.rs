@@ -25,12 +25,14 @@ const SECONDS: u64 = 60;
 
 /// What libFuzzer needs to see which code an input reaches: what `cargo fuzz --sanitizer none`
 /// passes. The stable compiler takes it. No sanitizer: there is no `unsafe` here to be watched.
+/// Warnings: only here `device` is built without its store.
 const FLAGS: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares \
     --cfg fuzzing \
+    -Dwarnings \
     -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
 
 /// The arguments: seconds, then targets; all of them, if there are none.
@@ -84,6 +86,7 @@ fn build(targets: &[FuzzTarget]) -> Result<PathBuf, String> {
         .args(targets.iter().flat_map(|target| ["--bin", &target.0]))
         .args(["--manifest-path", "fuzz/Cargo.toml"])
         .args(["--target", host, "--target-dir", "target"])
+        .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
         .env("RUSTFLAGS", FLAGS);
     run(&mut cargo, "cargo build in fuzz/")?;
     Ok(Path::new("target").join(host).join("debug"))

@@ -47,20 +47,21 @@ mod walls;
 mod workflows;
 
 use std::{
+    path::PathBuf,
     process::{Command, ExitCode},
-    thread,
     time::Instant,
 };
 
 use crate::{
     beside::SideTask,
-    run::{TaskResult, at_the_root, cargo, command, output, run},
+    run::{TaskResult, at_the_root, cargo, command, output, run, said},
 };
 
 const USAGE: &str = "\
   cargo xtask test [--no-install]
                                installs what it needs, or says what is missing; formatting, lints, spelling, walls, dependencies, documentation, every test, the packages, interop, fuzzing
   cargo xtask ahead            of the test: what is built while its tests run
+  cargo xtask wheel            the wheel as it is released, and what its README says, with it
   cargo xtask walls            type names, import circles, module maps, what the protocol depends on
   cargo xtask advisories       known vulnerabilities in Cargo.lock; needs github.com
   cargo xtask interop [--json] [--only synapse|delegated|proxied|bots|LIBRARY]
@@ -101,6 +102,7 @@ fn task(arguments: &[String]) -> TaskResult {
             needs::are_there(&needs::of_tests()).and_then(|()| test())
         }
         Some(("ahead", [])) => ahead(),
+        Some(("wheel", [])) => packages::released_wheel(),
         Some(("interop", rest)) => {
             needs::are_there(&needs::NODE).and_then(|()| interop::interop(rest))
         }
@@ -139,10 +141,11 @@ fn installed() -> TaskResult {
 }
 
 fn test() -> TaskResult {
-    let (ahead, fuzz) = (SideTask::new("ahead")?, SideTask::new("fuzz")?);
+    // One thread links the wheel's program, for minutes: those of the other builds fill the time.
+    let (wheel, ahead) = (SideTask::new("wheel", 10)?, SideTask::new("ahead", 19)?);
+    let fuzz = SideTask::new("fuzz", 19)?;
     let mut steps = Steps::default();
     steps.run("formatting", || cargo(&["fmt", "--all", "--check"]))?;
-    steps.run("lints", || clippy(&["--workspace"]))?;
     steps.run("spelling", spelling)?;
     steps.run("walls", walls::walls)?;
     steps.run("lock files", lock_files)?;
@@ -157,55 +160,56 @@ fn test() -> TaskResult {
     })?;
     steps.run("workflows", workflows::workflows)?;
     steps.run("crates", crates::crates)?;
-    steps.run("documentation", documentation)?;
-    steps.run("build of the tests", || tests(&["--no-run"]))?;
+    steps.run("lints, documentation and build of the tests", || {
+        tests(&["--no-run"])
+    })?;
     // The tests wait for most of their time, and so do the programs of interop.
-    steps.run("tests", || ahead.beside(|| tests(&[])))?;
-    steps.run("package", debian_packages)?;
-    steps.run("packages", packages::packages)?;
-    // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
-    // otherwise.
-    let interop = || interop::interop(&["--untimed".to_owned()]);
-    steps.run("interop and fuzzing", || fuzz.beside(interop))?;
+    steps.run("tests", || wheel.beside(|| ahead.beside(|| tests(&[]))))?;
+    fuzz.beside(|| {
+        steps.run("package", debian_packages)?;
+        steps.run("packages", packages::packages)?;
+        // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
+        // otherwise.
+        steps.run("interop", || interop::interop(&["--untimed".to_owned()]))
+    })?;
     eprintln!("== everything passed, in seconds:{}", steps.seconds);
     not_checked.iter().for_each(|words| eprintln!("{words}"));
     Ok(())
 }
 
 /// Every test, but for those that take as long as anybody waits: docs/verification.md says how they
-/// are run by hand.
+/// are run by hand. Building them also checks the lints and the documentation of all crates.
 fn tests(options: &[&str]) -> TaskResult {
     packages::accessibility_checker()?;
+    let compiler = files::here("xtask/src/checked_rustc.py")?;
     let test = ["test", "--workspace", "--locked", "--no-fail-fast"];
     let rest = ["--", "--include-ignored", "--skip", "all_at_once"];
     let mut tests = command(&[&test, options, &rest[..]].concat());
+    tests.env("RUSTC_WORKSPACE_WRAPPER", compiler);
+    tests
+        .env("SSL_CERT_FILE", one_certificate()?)
+        .env_remove("SSL_CERT_DIR");
     // Most of them wait for most of their time.
     run(tests.env("RUST_TEST_THREADS", "8"), "cargo test")
 }
 
-/// What the rest of the test needs, and what else is only a build. Nothing here may replace a program
-/// that the tests run.
+/// Nobody's. Each of the tests' HTTP clients reads all certificates of the system, for longer than many a
+/// sign-in takes, and none asks a server outside.
+fn one_certificate() -> Result<PathBuf, String> {
+    let (key, certificate) = ("target/tmp/nobody.key", "target/tmp/nobody.pem");
+    files::make("target/tmp")?;
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ed25519", "-nodes", "-subj"]);
+    openssl.args(["/CN=nobody", "-keyout", key, "-out", certificate]);
+    said(&mut openssl, "openssl req")?;
+    files::here(certificate)
+}
+
+/// What the rest of the test needs, and the fuzz targets. Nothing here may replace a program that the
+/// tests run.
 fn ahead() -> TaskResult {
-    // One thread links the wheel's program, for minutes.
-    let (wheel, others) = thread::scope(|scope| {
-        let wheel = scope.spawn(packages::released_wheel);
-        let others = other_builds();
-        (wheel.join(), others)
-    });
-    wheel.map_err(|_| "a panic".to_owned())??;
-    others
-}
-
-fn other_builds() -> TaskResult {
     interop::others()?;
-    fuzz::built()?;
-    // In the workspace other crates ask for the store, so this is the only build without it.
-    clippy(&["-p", "matrix-qr-device", "--no-default-features"])
-}
-
-fn clippy(packages: &[&str]) -> TaskResult {
-    let rest = ["--all-targets", "--locked", "--", "-D", "warnings"];
-    cargo(&[&["clippy"], packages, &rest[..]].concat())
+    fuzz::built()
 }
 
 /// `.codespellrc` lists the files to skip and the words that are right.
@@ -232,27 +236,6 @@ fn lock_files() -> TaskResult {
 fn debian_packages() -> TaskResult {
     packages::programs()?;
     package::package(&build::Build::here())
-}
-
-fn documentation() -> TaskResult {
-    // With `--examples` the libraries have the features that they have in tests, as for the lints: what
-    // was checked there is not checked once more.
-    let arguments = [
-        "doc",
-        "--workspace",
-        "--no-deps",
-        "--locked",
-        "--quiet",
-        "--lib",
-        "--examples",
-        "--bin=matrix-qr",
-        "--bin=matrix-qr-bench",
-        "--bin=xtask",
-    ];
-    run(
-        command(&arguments).env("RUSTDOCFLAGS", "-D warnings"),
-        "cargo doc",
-    )
 }
 
 /// The parts of the test, one after the other.

@@ -8,6 +8,7 @@ use std::{
     os::unix::fs::symlink,
     path::Path,
     process::{Command, Stdio},
+    thread,
 };
 
 use crate::{
@@ -31,7 +32,7 @@ pub(crate) struct Need {
 }
 
 /// What has it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Source {
     /// A Debian package.
     Debian(&'static str),
@@ -131,31 +132,46 @@ pub(crate) fn install(needs: &[Need]) -> TaskResult {
         return are_there(needs);
     }
     eprintln!("installing what the tests need:\n{}", listed(&missing));
-    if let Some(prefix) = administrator.filter(|_| !packages.is_empty()) {
-        apt(&prefix, &["update", "-qq"])?;
-        let install = ["install", "-y", "-qq", "--no-install-recommends"];
-        apt(&prefix, &[&install[..], &packages].concat())?;
-    }
-    for need in missing {
-        match need.source {
-            Source::Debian(_) => {}
-            Source::Cargo(version) => {
-                let version = format!("{}@{version}", need.program);
-                // Not optimised, and without debug information: that takes longer than all that it
-                // does here.
-                let mut install = command(&["install", "--quiet", "--locked", "--debug", &version]);
-                install.env("CARGO_PROFILE_DEV_DEBUG", "false");
-                run(&mut install, &format!("cargo install {version}"))?;
-            }
-            Source::PyPi => {
-                let python = python::environment(NODE_PLACE)?;
-                python::install(&python, [NODE_PACKAGE])?;
-                link_to_node(&python)?;
-            }
-        }
+    // The one waits for the network and the disk, the other one compiles.
+    let (of_debian, of_cargo) = thread::scope(|scope| {
+        let of_debian = scope.spawn(|| install_packages(administrator, &packages));
+        let of_cargo = missing.iter().try_for_each(install_command);
+        (of_debian.join(), of_cargo)
+    });
+    of_debian.map_err(|_| "a panic".to_owned())??;
+    of_cargo?;
+    if missing.iter().any(|need| need.source == Source::PyPi) {
+        install_node()?;
     }
     // A package may not have what it is listed for: on Ubuntu, Chromium is a snap.
     are_there(needs)
+}
+
+fn install_packages(administrator: Option<Vec<&str>>, packages: &[&str]) -> TaskResult {
+    let Some(prefix) = administrator.filter(|_| !packages.is_empty()) else {
+        return Ok(());
+    };
+    apt(&prefix, &["update", "-qq"])?;
+    let install = ["install", "-y", "-qq", "--no-install-recommends"];
+    apt(&prefix, &[&install[..], packages].concat())
+}
+
+/// Not optimised, and without debug information: that takes longer than all that it does here.
+fn install_command(need: &Need) -> TaskResult {
+    let Source::Cargo(version) = need.source else {
+        return Ok(());
+    };
+    let version = format!("{}@{version}", need.program);
+    let mut install = command(&["install", "--quiet", "--locked", "--debug", &version]);
+    install.env("CARGO_PROFILE_DEV_DEBUG", "false");
+    run(&mut install, &format!("cargo install {version}"))
+}
+
+/// Its environment needs a package of Debian's.
+fn install_node() -> TaskResult {
+    let python = python::environment(NODE_PLACE)?;
+    python::install(&python, [NODE_PACKAGE])?;
+    link_to_node(&python)
 }
 
 /// The package's own `node` is a script, which starts Node as another process. Whoever stops the
