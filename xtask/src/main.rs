@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `walls` | type names, import circles, module maps, and what the protocol depends on |
 //! | `beside` | does one thing while another waits |
+//! | `lints` | the compiler of the tests, which also checks lints and documentation |
 //! | `advisories` | known vulnerabilities of dependencies |
 //! | `package` | builds, installs, starts and removes the Debian packages |
 //! | `packages` | checks the packages for Python and Node, builds them, and installs them |
@@ -34,6 +35,7 @@ mod dist;
 mod files;
 mod fuzz;
 mod interop;
+mod lints;
 mod model_checks;
 mod needs;
 mod package;
@@ -181,12 +183,11 @@ fn test() -> TaskResult {
 /// are run by hand. Building them also checks the lints and the documentation of all crates.
 fn tests(options: &[&str]) -> TaskResult {
     packages::accessibility_checker()?;
-    let compiler = files::here("xtask/src/checked_rustc.py")?;
     let test = ["test", "--workspace", "--locked", "--no-fail-fast"];
     let rest = ["--", "--include-ignored", "--skip", "all_at_once"];
     let mut tests = command(&[&test, options, &rest[..]].concat());
-    tests.env("RUSTC_WORKSPACE_WRAPPER", compiler);
     tests
+        .env("RUSTC_WORKSPACE_WRAPPER", lints::compiler()?)
         .env("SSL_CERT_FILE", one_certificate()?)
         .env_remove("SSL_CERT_DIR");
     // Most of them wait for most of their time.
