@@ -54,11 +54,6 @@ pub(crate) fn fuzz(arguments: &[String]) -> TaskResult {
     })
 }
 
-/// Builds all targets.
-pub(crate) fn built() -> TaskResult {
-    build(&targets(&[])?).map(|_| ())
-}
-
 /// Each target is a file.
 fn targets(wanted: &[String]) -> Result<Vec<FuzzTarget>, String> {
     let listed = fs::read_dir(TARGETS).map_err(|error| format!("{TARGETS}: {error}"))?;

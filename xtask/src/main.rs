@@ -62,7 +62,7 @@ use crate::{
 const USAGE: &str = "\
   cargo xtask test [--no-install]
                                installs what it needs, or says what is missing; formatting, lints, spelling, walls, dependencies, documentation, every test, the packages, interop, fuzzing
-  cargo xtask ahead            of the test: what is built while its tests run
+  cargo xtask peers            what others wrote, for interop: installed and built
   cargo xtask wheel            the wheel as it is released, and what its README says, with it
   cargo xtask walls            type names, import circles, module maps, what the protocol depends on
   cargo xtask advisories       known vulnerabilities in Cargo.lock; needs github.com
@@ -103,7 +103,7 @@ fn task(arguments: &[String]) -> TaskResult {
         Some(("test", [only])) if only == "--no-install" => {
             needs::are_there(&needs::of_tests()).and_then(|()| test())
         }
-        Some(("ahead", [])) => ahead(),
+        Some(("peers", [])) => interop::others().map(|_| ()),
         Some(("wheel", [])) => packages::released_wheel(),
         Some(("interop", rest)) => {
             needs::are_there(&needs::NODE).and_then(|()| interop::interop(rest))
@@ -143,8 +143,8 @@ fn installed() -> TaskResult {
 }
 
 fn test() -> TaskResult {
-    // One thread links the wheel's program, for minutes: those of the other builds fill the time.
-    let (wheel, ahead) = (SideTask::new("wheel", 10)?, SideTask::new("ahead", 19)?);
+    // One thread links the wheel's program, for minutes: the other builds fill the time.
+    let (wheel, peers) = (SideTask::new("wheel", 10)?, SideTask::new("peers", 19)?);
     let fuzz = SideTask::new("fuzz", 19)?;
     let mut steps = Steps::default();
     steps.run("formatting", || cargo(&["fmt", "--all", "--check"]))?;
@@ -165,14 +165,16 @@ fn test() -> TaskResult {
     steps.run("lints, documentation and build of the tests", || {
         tests(&["--no-run"])
     })?;
-    // The tests wait for most of their time, and so do the programs of interop.
-    steps.run("tests", || wheel.beside(|| ahead.beside(|| tests(&[]))))?;
-    fuzz.beside(|| {
-        steps.run("package", debian_packages)?;
-        steps.run("packages", packages::packages)?;
-        // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
-        // otherwise.
-        steps.run("interop", || interop::interop(&["--untimed".to_owned()]))
+    // All of these wait for most of their time.
+    wheel.beside(|| {
+        steps.run("tests", || peers.beside(|| tests(&[])))?;
+        fuzz.beside(|| {
+            steps.run("package", debian_packages)?;
+            steps.run("packages", packages::tests_and_tarball)?;
+            // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
+            // otherwise.
+            steps.run("interop", || interop::interop(&["--untimed".to_owned()]))
+        })
     })?;
     eprintln!("== everything passed, in seconds:{}", steps.seconds);
     not_checked.iter().for_each(|words| eprintln!("{words}"));
@@ -204,13 +206,6 @@ fn one_certificate() -> Result<PathBuf, String> {
     openssl.args(["/CN=nobody", "-keyout", key, "-out", certificate]);
     said(&mut openssl, "openssl req")?;
     files::here(certificate)
-}
-
-/// What the rest of the test needs, and the fuzz targets. Nothing here may replace a program that the
-/// tests run.
-fn ahead() -> TaskResult {
-    interop::others()?;
-    fuzz::built()
 }
 
 /// `.codespellrc` lists the files to skip and the words that are right.

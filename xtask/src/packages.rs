@@ -27,12 +27,17 @@ const LARGEST_WHEEL: u64 = 15_000_000;
 
 /// The whole task.
 pub(crate) fn packages() -> TaskResult {
+    tests_and_tarball()?;
+    released_wheel()
+}
+
+/// All but the wheel.
+pub(crate) fn tests_and_tarball() -> TaskResult {
     node()?;
     let tools = tools()?;
     programs()?;
     python_checks(&tools)?;
     node_checks()?;
-    released_wheel()?;
     tarball().map(|_| ())
 }
 

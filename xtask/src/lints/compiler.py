@@ -11,7 +11,8 @@ import sys
 rustc, *options = sys.argv[1:]
 asks_about_the_compiler = "-vV" in options or "___" in options
 deny = [] if asks_about_the_compiler else ["-D", "warnings"]
-compiled = subprocess.run(["clippy-driver", rustc, *options, *deny])
+# Cargo says with open files how many threads may compile.
+compiled = subprocess.run(["clippy-driver", rustc, *options, *deny], close_fds=False)
 if compiled.returncode != 0 or asks_about_the_compiler or "--test" in options:
     sys.exit(compiled.returncode)
 
@@ -19,5 +20,5 @@ if compiled.returncode != 0 or asks_about_the_compiler or "--test" in options:
 output = options.index("--out-dir")
 del options[output : output + 2]
 options = [option for option in options if not option.startswith("--emit=")]
-documented = subprocess.run(["rustdoc", *options, *deny, "--out-dir", "target/doc"])
+documented = subprocess.run(["rustdoc", *options, *deny, "--out-dir", "target/doc"], close_fds=False)
 sys.exit(documented.returncode)
