@@ -25,7 +25,7 @@ const SECONDS: u64 = 60;
 
 /// What libFuzzer needs to see which code an input reaches: what `cargo fuzz --sanitizer none`
 /// passes. The stable compiler takes it. No sanitizer: there is no `unsafe` here to be watched.
-/// Warnings: only here `device` is built without its store.
+/// Warnings are errors, because only this build has `device` without its store.
 const FLAGS: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \

@@ -24,7 +24,8 @@ pub(crate) fn interop(arguments: &[String]) -> TaskResult {
     run(driver.args(arguments), "the interop driver")
 }
 
-/// What others wrote, which replaces no program that the tests run: the Python that has Synapse, and the one that has the libraries of the bots.
+/// What others wrote: the Python that has Synapse, and the one that has the libraries of the bots. It is
+/// built beside the tests, so it replaces no program that they run.
 pub(crate) fn others() -> Result<(String, PathBuf), String> {
     let synapse = synapse()?;
     let bots = packages::tools()?;

@@ -103,7 +103,9 @@ fn task(arguments: &[String]) -> TaskResult {
         Some(("test", [only])) if only == "--no-install" => {
             needs::are_there(&needs::of_tests()).and_then(|()| test())
         }
-        Some(("peers", [])) => interop::others().map(|_| ()),
+        Some(("peers", [])) => {
+            needs::are_there(&needs::NODE).and_then(|()| interop::others().map(|_| ()))
+        }
         Some(("wheel", [])) => packages::released_wheel(),
         Some(("interop", rest)) => {
             needs::are_there(&needs::NODE).and_then(|()| interop::interop(rest))
@@ -163,11 +165,11 @@ fn test() -> TaskResult {
     steps.run("workflows", workflows::workflows)?;
     steps.run("crates", crates::crates)?;
     steps.run("lints, documentation and build of the tests", || {
-        tests(&["--no-run"])
+        run(&mut tests(&["--no-run"])?, "cargo test")
     })?;
     // All of these wait for most of their time.
     wheel.beside(|| {
-        steps.run("tests", || peers.beside(|| tests(&[])))?;
+        steps.run("tests", || peers.beside(run_tests))?;
         fuzz.beside(|| {
             steps.run("package", debian_packages)?;
             steps.run("packages", packages::tests_and_tarball)?;
@@ -183,15 +185,20 @@ fn test() -> TaskResult {
 
 /// Every test, but for those that take as long as anybody waits: docs/verification.md says how they
 /// are run by hand. Building them also checks the lints and the documentation of all crates.
-fn tests(options: &[&str]) -> TaskResult {
+fn tests(options: &[&str]) -> Result<Command, String> {
     packages::accessibility_checker()?;
     let test = ["test", "--workspace", "--locked", "--no-fail-fast"];
     let rest = ["--", "--include-ignored", "--skip", "all_at_once"];
     let mut tests = command(&[&test, options, &rest[..]].concat());
-    tests
-        .env("RUSTC_WORKSPACE_WRAPPER", lints::compiler()?)
-        .env("SSL_CERT_FILE", one_certificate()?)
-        .env_remove("SSL_CERT_DIR");
+    tests.env("RUSTC_WORKSPACE_WRAPPER", lints::compiler()?);
+    Ok(tests)
+}
+
+/// When they are built: the certificate is for cargo, too, which then could fetch nothing.
+fn run_tests() -> TaskResult {
+    let mut tests = tests(&[])?;
+    tests.env("SSL_CERT_FILE", one_certificate()?);
+    tests.env_remove("SSL_CERT_DIR");
     // Most of them wait for most of their time.
     run(tests.env("RUST_TEST_THREADS", "8"), "cargo test")
 }
